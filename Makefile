@@ -1,0 +1,151 @@
+# Doppel: one kernel object, two bodies. `make demo` shows it, `make test` proves it; `make help` lists the rest.
+#
+# core/, shim/ and loader/ are compiled once and pre-linked into build/kernel.o; plat/linuxu and plat/kvm are linked around
+# that file. Lists are explicit and follow the tree.
+
+B        := build
+CC       := gcc
+LD       := ld
+OBJCOPY  := objcopy
+V        ?=
+Q        := $(if $(V),,@)
+say       = @printf '  %-8s %s\n' '$(1)' '$(2)'
+
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wno-unused-parameter -Wvla -Werror
+GCCINC   := $(shell $(CC) -print-file-name=include)
+KFLAGS   := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(GCCINC) -I. -fPIE -mgeneral-regs-only -mno-red-zone \
+            -fno-stack-protector -fcf-protection=none -fvisibility=hidden -fno-omit-frame-pointer -fno-strict-aliasing \
+            -fno-common -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -DDOPPEL_KERNEL $(WARN)
+HFLAGS   := -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN)
+
+# ---- sources ----
+CORE      := main boot sched timer wait trap printf panic random vdso
+CORE_X86  := fpu
+CORE_LIB  := rbtree string util seqbuf
+CORE_MM   := page slab pt space fault mremap uio pagecache
+CORE_PROC := proc thread cred signal exit futex itimer
+CORE_FILE := file fdtable pipe eventfd timerfd signalfd memfd poll epoll lock stdio tty
+CORE_FS   := vfs dentry path namei perm mount regular tmpfs overlay cpio shutdown p9 devfs procfs procfs_pid sysfs
+CORE_NET  := unix
+SHIM      := table trace inject sys_file sys_fs sys_mem sys_proc sys_signal sys_time sys_poll sys_net sys_misc
+LOADER    := elf script auxv execve
+KSRC      := $(CORE:%=core/%.c) $(CORE_X86:%=core/x86_64/%.c) $(CORE_LIB:%=core/lib/%.c) $(CORE_MM:%=core/mm/%.c) \
+             $(CORE_PROC:%=core/proc/%.c) $(CORE_FILE:%=core/file/%.c) $(CORE_FS:%=core/fs/%.c) \
+             $(CORE_NET:%=core/net/%.c) $(SHIM:%=shim/%.c) $(LOADER:%=loader/%.c)
+KASM      := core/x86_64/switch.S core/x86_64/copy.S vdso/image.S
+LINUXU_C  := $(wildcard plat/linuxu/*.c)
+LINUXU_S  := plat/linuxu/entry.S
+KVM_C     := $(wildcard plat/kvm/*.c) $(wildcard plat/kvm/virtio/*.c)
+KVM_S     := $(wildcard plat/kvm/*.S)
+
+# What the platforms may see of the kernel object (plat/plat.h, "Upcalls"); every other symbol becomes local.
+KEXPORT   := core_main syscall_active syscall_unknown trap_fault trap_kernel_fault trap_irq trap_return core_page_get \
+             core_page_put kprintf panic copy_smap copy_fsrm memcpy memmove memset memcmp memchr strlen strnlen strcmp strncmp \
+             strchr strrchr strstr
+
+all: $(B)/doppel-linuxu $(B)/doppel-kvm $(B)/doppel
+
+# ---- the kernel object ----
+KOBJ      := $(KSRC:%.c=$(B)/k/%.o) $(KASM:%.S=$(B)/k/%.o)
+
+$(B)/k/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/k/%.o: %.S
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -g -I. -MMD -MP -ffile-prefix-map=$(CURDIR)/= -c $< -o $@
+
+$(B)/k/vdso/image.o: $(B)/vdso.so
+$(B)/k/vdso/image.o: vdso/image.S
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -I. -DVDSO_IMAGE='"$(B)/vdso.so"' -c $< -o $@
+
+$(B)/vdso.so: vdso/vdso.c vdso/vdso.ld vdso/vdso_data.h
+	$(call say,VDSO,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -ffreestanding -nostdinc -isystem $(GCCINC) -I. -fPIC -mgeneral-regs-only -fno-stack-protector \
+		-fcf-protection=none -Wall -Wextra -Wno-unused-parameter -Werror -shared -nostdlib \
+		-Wl,-T,vdso/vdso.ld,--hash-style=both,-soname=linux-vdso.so.1,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
+		$< -o $@.tmp
+	$(Q)$(OBJCOPY) --strip-debug $@.tmp $@ && rm $@.tmp
+
+$(B)/kernel.o: $(KOBJ)
+	$(call say,LD -r,$@)
+	$(Q)$(LD) -r -o $@.tmp $(KOBJ)
+	$(Q)$(OBJCOPY) $(KEXPORT:%=--keep-global-symbol=%) $@.tmp $@ && rm $@.tmp
+
+# ---- the two bodies ----
+# Each is linked twice: the first image's symbols become the second's table for backtraces (plat/ksyms.c).
+$(B)/linuxu/%.o $(B)/kvm/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/linuxu/%.o $(B)/kvm/%.o: %.S
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -g -I. -MMD -MP -ffile-prefix-map=$(CURDIR)/= -c $< -o $@
+
+LINUXU_OBJ := $(LINUXU_C:%.c=$(B)/linuxu/%.o) $(LINUXU_S:%.S=$(B)/linuxu/%.o) $(B)/linuxu/plat/ksyms.o
+KVM_OBJ    := $(KVM_C:%.c=$(B)/kvm/%.o) $(KVM_S:%.S=$(B)/kvm/%.o) $(B)/kvm/plat/ksyms.o
+LDFLAGS    := -static --no-dynamic-linker --build-id=none -z noexecstack -z max-page-size=4096 --gc-sections --no-relax
+
+# $(1) output, $(2) linker script, $(3) objects. The map ends with the kernel object's hash: both bodies must name one.
+define link_body
+	$(Q)tools/mkksyms </dev/null >$(1).syms0.S && $(CC) -c $(1).syms0.S -o $(1).syms0.o
+	$(Q)$(LD) $(LDFLAGS) -T $(2) -o $(1).pass1 $(3) $(1).syms0.o
+	$(Q)nm -n $(1).pass1 | tools/mkksyms >$(1).syms.S && $(CC) -c $(1).syms.S -o $(1).syms.o
+	$(Q)$(LD) $(LDFLAGS) -T $(2) -Map $(1).map -o $(1).tmp $(3) $(1).syms.o
+	$(Q)sha256sum $(B)/kernel.o >>$(1).map
+	$(Q)rm -f $(1).pass1 $(1).syms*.[So] && mv $(1).tmp $(1)
+endef
+
+$(B)/doppel-linuxu: $(LINUXU_OBJ) $(B)/kernel.o plat/linuxu/linuxu.ld tools/mkksyms
+	$(call say,LINK,$@)
+	$(call link_body,$@,plat/linuxu/linuxu.ld,$(LINUXU_OBJ) $(B)/kernel.o)
+
+$(B)/doppel-kvm: $(KVM_OBJ) $(B)/kernel.o plat/kvm/kvm.ld tools/mkksyms
+	$(call say,LINK,$@)
+	$(call link_body,$@,plat/kvm/kvm.ld,$(KVM_OBJ) $(B)/kernel.o)
+
+# ---- the command line ----
+DOPPEL_C := main options boot linuxu kvm broker tty pack doctor gdb
+$(B)/tools/%.o: tools/doppel/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/doppel: $(DOPPEL_C:%=$(B)/tools/%.o)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $^
+
+# ---- unit tests: the same sources, compiled for this host, with a fake platform ----
+# Left out: what the fake platform or the host's libc stands in for.
+UNIT_LEFT_OUT := core/lib/string.c core/mm/slab.c core/printf.c core/panic.c
+UNIT_SRC      := $(filter-out $(UNIT_LEFT_OUT),$(KSRC)) core/x86_64/switch.S
+UNIT_SUPPORT  := tests/unit/fakeplat.c tests/unit/fakeslab.c tests/unit/unit_main.c
+UNIT_TESTS    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+UNIT_CFLAGS   := -std=gnu11 -O1 -g -I. -D_GNU_SOURCE -DDOPPEL_KERNEL -DDOPPEL_UNIT -fno-strict-aliasing -fno-omit-frame-pointer \
+                 $(filter-out -Werror,$(WARN)) $(shell pkg-config --cflags check 2>/dev/null)
+UNIT_LIBS      = $(shell pkg-config --libs check 2>/dev/null)
+ASAN          := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+$(B)/integration/%: tests/integration/%.c tests/integration/t.h
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g -w $< -o $@
+
+INTEGRATION := $(patsubst tests/integration/%.c,$(B)/integration/%,$(wildcard tests/integration/*.c))
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+.PHONY: all clean
+.DELETE_ON_ERROR:
+.SECONDARY:

@@ -1,0 +1,56 @@
+/* Boot parameters: the command line's words and the boot blob's format, shared with tools/doppel.
+ *
+ * Command line: words separated by spaces, `name` or `name=value`. Kernel words:
+ *   root=9p:TAG | cpio | tmpfs   the root file system: an export, the initrd archive, or empty
+ *   ro                           writes to the root go nowhere: EROFS (else a tmpfs overlay takes them)
+ *   mount=9p:TAG:PATH[:ro]       another export mounted at PATH (created in the overlay if missing); may repeat
+ *   save=9p:TAG                  at exit, the overlay's changes are written to this export
+ *   uid=N gid=N                  identity of the program (default: the boot blob's)
+ *   trace                        print every syscall (to the trace stream: the log)
+ *   aslr=0                       no address randomisation
+ *   inject=…                     strace syntax, see shim/inject.c; may repeat
+ *   verbose                      boot messages on the log
+ *   ring0 tsc=HZ epoch=NS …      platform words, ignored by core
+ *
+ * The blob: header, then NUL-terminated strings: the program's path, argc arguments, envc "K=V" entries, the working
+ * directory, then the extra groups as uint32_t (4-byte aligned from the blob's start). */
+#ifndef CORE_BOOT_H
+#define CORE_BOOT_H
+
+#include <stdint.h>
+
+#define BOOT_BLOB_MAGIC 0x31504f44u /* "DOP1" */
+
+struct boot_blob {
+	uint32_t magic;
+	uint32_t size; /* of the whole blob, this header included */
+	uint32_t argc, envc;
+	uint32_t uid, gid;
+	uint32_t umask;
+	uint32_t ngroups;
+	uint64_t rlimit_nofile, rlimit_stack;
+	char hostname[64];
+};
+
+#ifdef DOPPEL_KERNEL
+#include "core/types.h"
+
+struct boot {
+	const char *path;
+	char **argv, **envp; /* NULL terminated */
+	uint32_t argc, envc;
+	const char *cwd;
+	const uint32_t *groups; /* blob->ngroups of them */
+	const struct boot_blob *blob; /* NULL when there is none: argv is {"/init"} */
+};
+
+/* Parses command line and blob into the one instance; bad input panics with a message that names it. */
+void boot_parse(void);
+const struct boot *boot_params(void);
+
+/* Value of word `name=` on the command line ("" for a bare word, NULL if absent), copied into buf. nth counts repeats. */
+const char *boot_word(const char *name, unsigned nth, char *buf, size_t size);
+bool boot_flag(const char *name);
+#endif
+
+#endif

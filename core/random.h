@@ -1,0 +1,12 @@
+/* The kernel's random generator: ChaCha20 with fast key erasure, seeded by plat_random(). */
+#ifndef CORE_RANDOM_H
+#define CORE_RANDOM_H
+
+#include "core/types.h"
+
+void random_bytes(void *buf, size_t len);
+uint64_t random_u64(void);
+/* Mixes application-written bytes in (write to /dev/urandom). */
+void random_mix(const void *buf, size_t len);
+
+#endif

@@ -1,0 +1,69 @@
+/* The vDSO's mapping and its data page.
+ *
+ * Image and data page are the pages of one memfd-like file, so mapping them needs nothing special: page 0 is the data page,
+ * mapped shared and read-only, the image follows, mapped privately so that debuggers can write to it. */
+#include "core/boot.h"
+#include "core/file/file.h"
+#include "core/lib/string.h"
+#include "core/main.h"
+#include "core/mm/space.h"
+#include "core/printf.h"
+#include "core/timer.h"
+#include "plat/plat.h"
+#include "shim/abi/mman.h"
+#include "vdso/vdso_data.h"
+
+static struct file *vdso_file;
+static struct vdso_data *data;
+static size_t image_size;
+
+void vdso_init(void)
+{
+	struct uio u;
+	struct page *page;
+	int64_t pos = PAGE_SIZE;
+
+	image_size = (size_t)(vdso_end - vdso_start);
+	if (memfd_new("vdso", 0, &vdso_file))
+		panic("no memory for the vDSO; give the guest more with -m");
+	uio_kernel(&u, (void *)(uintptr_t)vdso_start, image_size, false);
+	if (file_pwrite(vdso_file, &u, pos) != (long)image_size ||
+	    pagecache_get_write(&vdso_file->inode->cache, 0, true, &page))
+		panic("no memory for the vDSO; give the guest more with -m");
+	data = page_va(page); /* the reference stays */
+	vdso_update();
+}
+
+void vdso_update(void)
+{
+	struct plat_tsc t;
+
+	if (!data || plat_time_tsc(&t))
+		return;
+	volatile struct vdso_data *d = data;
+
+	d->seq++;
+	__asm__ volatile("" ::: "memory");
+	d->tsc = t.tsc;
+	d->mono = t.mono;
+	d->mult = t.mult;
+	d->wall_offset = clock_wall() - clock_mono();
+	d->ready = 1;
+	__asm__ volatile("" ::: "memory");
+	d->seq++;
+}
+
+int vdso_map(struct space *s)
+{
+	size_t text = ALIGN_UP(image_size, PAGE_SIZE);
+	long at = space_mmap(s, 0, PAGE_SIZE + text, PROT_READ | PROT_EXEC, MAP_PRIVATE, vdso_file, 0, "[vdso]");
+
+	if (at < 0)
+		return (int)at;
+	long r = space_mmap(s, (vaddr_t)at, PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, vdso_file, 0, "[vvar]");
+
+	if (r < 0)
+		return (int)r;
+	s->vdso = (vaddr_t)at + PAGE_SIZE;
+	return 0;
+}

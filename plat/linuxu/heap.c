@@ -1,0 +1,80 @@
+/* linuxu: a small heap for the runner's own records, in host memory outside the program's RAM.
+ *
+ * Sizes are rounded to powers of two; to 32 KiB they are cut from chunks and reused by free lists, which never return memory to
+ * the host (what the 9P server keeps is bounded by its client's fids). Larger ones are mappings of their own. */
+#include "core/lib/string.h"
+#include "plat/linuxu/host.h"
+#include "plat/linuxu/p9srv.h"
+#include "shim/abi/mman.h"
+
+#define MIN_SHIFT 5
+#define MAX_SHIFT 15
+#define CHUNK (256 * 1024ul)
+
+struct free_block {
+	struct free_block *next;
+};
+
+static struct free_block *free_lists[MAX_SHIFT + 1];
+static char *chunk;
+static size_t chunk_left;
+
+static unsigned size_shift(size_t size)
+{
+	unsigned shift = MIN_SHIFT;
+
+	while (1ul << shift < size)
+		shift++;
+	return shift;
+}
+
+static void *map(size_t size)
+{
+	long r = host_mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	/* An address in the application's range is of no use (hosts with the legacy layout). */
+	if (!host_failed(r) && (uint64_t)r < USER_MAX) {
+		host_munmap((uint64_t)r, size);
+		return NULL;
+	}
+	return host_failed(r) ? NULL : (void *)r;
+}
+
+void *host_alloc(size_t size)
+{
+	unsigned shift = size_shift(size);
+	struct free_block *b;
+
+	if (shift > MAX_SHIFT)
+		return map(ALIGN_UP(size, PAGE_SIZE));
+	b = free_lists[shift];
+	if (b) {
+		free_lists[shift] = b->next;
+	} else {
+		if (chunk_left < 1ul << shift) {
+			chunk = map(CHUNK);
+			chunk_left = chunk ? CHUNK : 0;
+			if (!chunk)
+				return NULL;
+		}
+		b = (struct free_block *)chunk;
+		chunk += 1ul << shift;
+		chunk_left -= 1ul << shift;
+	}
+	return memset(b, 0, 1ul << shift);
+}
+
+void host_free(void *p, size_t size)
+{
+	unsigned shift = size_shift(size);
+	struct free_block *b = p;
+
+	if (!p)
+		return;
+	if (shift > MAX_SHIFT) {
+		host_munmap(HP(p), ALIGN_UP(size, PAGE_SIZE));
+		return;
+	}
+	b->next = free_lists[shift];
+	free_lists[shift] = b;
+}

@@ -1,0 +1,372 @@
+/* linuxu: host signals become syscalls, faults and interrupts.
+ *
+ * The handlers run on one signal stack, with no signal blocked (SA_NODEFER, empty mask), because a handler that concerns the
+ * application is never returned from. signal_dispatch() decides by where the signal hit:
+ *   the application (its code or a trampoline): the frame goes to the thread's kernel stack, and the kernel is entered;
+ *   the runner: faults go to trap_kernel_fault(); everything else only sets bits in cpu_state.in_kernel;
+ *   one of the two exit sequences in entry.S: as the runner, and it is sent back to its start, which tests these bits.
+ * Nothing here sleeps while it is on the signal stack. What the program does with its own signals never reaches the host. */
+#include "plat/linuxu/linuxu.h"
+#include "core/lib/string.h"
+#include "shim/abi/errno.h"
+#include "shim/abi/resource.h"
+#include "shim/abi/signal.h"
+
+_Static_assert(SYSCALL_MAX == 512, "entry.S has this number too");
+
+#define SIGNAL_STACK_SIZE (128 * 1024)
+static char signal_stack[SIGNAL_STACK_SIZE] __attribute__((aligned(64)));
+
+/* The application's last exception, from signal_dispatch() to user_fault(), between which nothing else runs. */
+static struct {
+	unsigned vec;
+	uint64_t err, addr;
+} fault;
+
+static unsigned kernel_faults; /* nesting: a fault in the handling of a kernel fault */
+
+/* ---- where was it? ---- */
+
+static bool in_range(uint64_t a, const void *start, const void *end)
+{
+	return a >= HP(start) && a < HP(end);
+}
+
+static bool in_runner(uint64_t a)
+{
+	return in_range(a, __runner_start, __runner_end);
+}
+
+/* In doubt (a wild jump of the kernel, or the host's vDSO) the stack tells: kernel stacks lie in the direct map or in the
+ * runner. A wild stack pointer of the application is neither. */
+static bool from_application(const struct host_ucontext *uc)
+{
+	return !in_runner(uc->rip) && !mem_in_direct_map(uc->rsp) && !in_runner(uc->rsp);
+}
+
+static struct regs *application_frame(void)
+{
+	return (struct regs *)cpu_state.kstack_top - 1;
+}
+
+static void frame_from_host(struct regs *r, const struct host_ucontext *uc)
+{
+	r->r15 = uc->r15;
+	r->r14 = uc->r14;
+	r->r13 = uc->r13;
+	r->r12 = uc->r12;
+	r->rbp = uc->rbp;
+	r->rbx = uc->rbx;
+	r->r11 = uc->r11;
+	r->r10 = uc->r10;
+	r->r9 = uc->r9;
+	r->r8 = uc->r8;
+	r->rax = uc->rax;
+	r->rcx = uc->rcx;
+	r->rdx = uc->rdx;
+	r->rsi = uc->rsi;
+	r->rdi = uc->rdi;
+	r->orig_rax = (uint64_t)-1;
+	r->rip = uc->rip;
+	r->cs = USER_CS;
+	r->rflags = uc->rflags;
+	r->rsp = uc->rsp;
+	r->ss = USER_SS;
+}
+
+static void frame_to_host(struct host_ucontext *uc, const struct regs *r)
+{
+	uc->r15 = r->r15;
+	uc->r14 = r->r14;
+	uc->r13 = r->r13;
+	uc->r12 = r->r12;
+	uc->rbp = r->rbp;
+	uc->rbx = r->rbx;
+	uc->r11 = r->r11;
+	uc->r10 = r->r10;
+	uc->r9 = r->r9;
+	uc->r8 = r->r8;
+	uc->rax = r->rax;
+	uc->rcx = r->rcx;
+	uc->rdx = r->rdx;
+	uc->rsi = r->rsi;
+	uc->rdi = r->rdi;
+	uc->rip = r->rip;
+	uc->rflags = r->rflags;
+	uc->rsp = r->rsp;
+}
+
+/* ---- interrupts ---- */
+
+unsigned irq_take(void)
+{
+	unsigned irqs = __atomic_exchange_n(&cpu_state.in_kernel, 0, __ATOMIC_RELAXED);
+
+	if ((irqs & IRQ_TIMER) && !time_timer_fired())
+		irqs &= ~(unsigned)IRQ_TIMER;
+	if (streams_waiting() && streams_check())
+		irqs |= IRQ_STDIO;
+	return irqs;
+}
+
+/* Pending work before the application goes on; called again until there is none. */
+void user_return(struct regs *r)
+{
+	if (cpu_state.in_kernel) {
+		unsigned irqs = irq_take();
+
+		if (irqs)
+			trap_irq(irqs);
+	}
+	if (cpu_state.work)
+		trap_return(r);
+}
+
+/* A signal that only reports something has hit `uc`: 0, or LEAVE_IRQ when the application was running. */
+static int interrupted(struct host_ucontext *uc)
+{
+	if (in_range(uc->rip, exit_syscall, exit_syscall_end)) {
+		uc->rip = HP(exit_syscall);
+		uc->rsp = HP(application_frame()) - 8;
+	} else if (in_range(uc->rip, exit_full, exit_full_end)) {
+		uc->rip = HP(exit_full);
+		uc->rsp = HP(application_frame()) - 8;
+	} else if (in_range(uc->rip, idle_wait_begin, idle_wait_end)) {
+		uc->rip = HP(idle_wait_out);
+	} else if (from_application(uc)) {
+		frame_from_host(application_frame(), uc);
+		patch_rewind(application_frame());
+		return LEAVE_IRQ;
+	}
+	return LEAVE_RESUME;
+}
+
+static int forwarded(int sig, struct host_ucontext *uc)
+{
+	signal_forward(sig);
+	irq_raise(IRQ_SIGNAL);
+	return interrupted(uc);
+}
+
+/* ---- syscalls ---- */
+
+static int trapped(const struct host_siginfo *si, struct host_ucontext *uc)
+{
+	struct regs *r = application_frame();
+
+	if (si->sys.arch != HOST_ARCH_X86_64) { /* int 0x80: no 32-bit interface here */
+		uc->rax = (uint64_t)-ENOSYS;
+		return LEAVE_RESUME;
+	}
+	frame_from_host(r, uc);
+	r->orig_rax = (uint64_t)(int64_t)si->sys.syscall;
+	return LEAVE_SYSCALL;
+}
+
+/* On the kernel stack now. The caller then makes the call from the frame. */
+void user_syscall_trapped(struct regs *r)
+{
+	patch_site(r);
+}
+
+/* For an application that runs with odd flags: dispatch from a complete frame; exit_full follows. */
+void user_syscall_slow(struct regs *r)
+{
+	uint64_t nr = r->orig_rax;
+	syscall_fn *fn = nr < SYSCALL_MAX ? syscall_active[nr] : syscall_unknown;
+
+	r->rflags &= ~(uint64_t)RFLAGS_TF;
+	r->rcx = r->rip;
+	r->r11 = r->rflags;
+	r->cs = USER_CS;
+	r->ss = USER_SS;
+	r->rax = (uint64_t)fn(r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9);
+}
+
+/* ---- faults ---- */
+
+static void out_of_host_memory(const struct host_siginfo *si, const struct host_ucontext *uc)
+{
+	if (si->signo == SIGBUS && uc->trapno == VEC_PF)
+		host_die("the host has no memory left for this program's RAM", 0);
+}
+
+static int application_fault(const struct host_siginfo *si, struct host_ucontext *uc)
+{
+	fault.vec = (unsigned)uc->trapno;
+	fault.err = fault.addr = 0;
+	if (fault.vec == VEC_PF) {
+		bool present;
+
+		out_of_host_memory(si, uc);
+		fault.err = (uc->err & (PF_WRITE | PF_INSTR)) | PF_USER;
+		fault.addr = uc->cr2;
+		if (mem_allowed(fault.addr, fault.err & (PF_WRITE | PF_INSTR), &present) &&
+		    mem_fill(fault.addr, fault.err & (PF_WRITE | PF_INSTR), uc->rip))
+			return LEAVE_RESUME;
+		fault.err |= present ? PF_PRESENT : 0;
+	} else if (fault.vec == VEC_GP) {
+		fault.err = uc->err;
+	}
+	frame_from_host(application_frame(), uc);
+	return LEAVE_FAULT;
+}
+
+void user_fault(struct regs *r)
+{
+	trap_fault(r, fault.vec, fault.err, fault.addr);
+}
+
+static int kernel_fault(const struct host_siginfo *si, struct host_ucontext *uc)
+{
+	unsigned access = uc->err & (PF_WRITE | PF_INSTR);
+	unsigned vec = (unsigned)uc->trapno;
+	struct regs r;
+	bool present;
+
+	if (vec == VEC_PF) {
+		out_of_host_memory(si, uc);
+		/* The user copy met a page whose mapping the mirror does not hold (yet). */
+		if (uc->cr2 < USER_MAX && !(access & PF_INSTR) && mem_allowed(uc->cr2, access, &present) &&
+		    mem_fill(uc->cr2, access, uc->rip))
+			return LEAVE_RESUME;
+	}
+	if (in_range(uc->rip, exit_syscall, exit_syscall_end) || in_range(uc->rip, exit_full, exit_full_end)) {
+		/* The last jump went to an address that is not canonical: as if the application had got there. */
+		struct regs *f = application_frame();
+
+		f->cs = USER_CS;
+		f->ss = USER_SS;
+		if (in_range(uc->rip, exit_syscall, exit_syscall_end))
+			f->rax = uc->rax;
+		fault.vec = VEC_GP;
+		fault.err = fault.addr = 0;
+		return LEAVE_FAULT;
+	}
+	if (kernel_faults >= 3)
+		host_die("a fault while handling a kernel fault", 0);
+	kernel_faults++;
+	frame_from_host(&r, uc);
+	if (!trap_kernel_fault(&r, vec, vec == VEC_PF ? access : uc->err, vec == VEC_PF ? uc->cr2 : 0))
+		plat_crash();
+	kernel_faults--;
+	frame_to_host(uc, &r);
+	return LEAVE_RESUME;
+}
+
+int signal_dispatch(int sig, struct host_siginfo *si, struct host_ucontext *uc)
+{
+	switch (sig) {
+	case SIGSYS:
+		if (si->code == HOST_SYS_USER_DISPATCH || si->code == HOST_SYS_SECCOMP)
+			return trapped(si, uc);
+		return LEAVE_RESUME;
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGILL:
+	case SIGFPE:
+	case SIGTRAP:
+		if (si->code <= HOST_SI_TKILL_MAX)
+			return forwarded(sig, uc);
+		return from_application(uc) ? application_fault(si, uc) : kernel_fault(si, uc);
+	case SIGALRM:
+		if (si->code != SI_TIMER)
+			return forwarded(sig, uc);
+		irq_raise(IRQ_TIMER);
+		return interrupted(uc);
+	default:
+		return forwarded(sig, uc);
+	}
+}
+
+/* ---- setting it up ---- */
+
+static void catch_signal(int sig, bool keep_ignored)
+{
+	struct host_sigaction sa = {
+		.handler = signal_entry,
+		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
+		.restorer = __restore_rt,
+	}, old = { 0 };
+	long r;
+
+	if (keep_ignored) {
+		host_call4(HOST_rt_sigaction, (uint64_t)sig, 0, HP(&old), 8);
+		if (old.handler == (void (*)(void))1) /* SIG_IGN, as nohup leaves it */
+			return;
+	}
+	r = host_call4(HOST_rt_sigaction, (uint64_t)sig, HP(&sa), 0, 8);
+	if (r < 0)
+		host_die("rt_sigaction", r);
+}
+
+static void ignore_signal(int sig)
+{
+	struct host_sigaction sa = { .handler = (void (*)(void))1 };
+
+	host_call4(HOST_rt_sigaction, (uint64_t)sig, HP(&sa), 0, 8);
+}
+
+struct sock_filter_host {
+	uint16_t code;
+	uint8_t jt, jf;
+	uint32_t k;
+};
+
+/* Hosts without Syscall User Dispatch (before 5.11): a seccomp filter that traps by the instruction pointer's upper half.
+ * It makes the runner's own calls a third slower. */
+static long trap_by_seccomp(void)
+{
+	static const struct sock_filter_host filter[] = {
+		{ 0x20, 0, 0, 12 },                            /* A = upper half of instruction_pointer */
+		{ 0x35, 1, 0, (uint32_t)(USER_MAX >> 32) },    /* if (A >= …) skip one */
+		{ 0x06, 0, 0, 0x00030000 },                    /* SECCOMP_RET_TRAP */
+		{ 0x06, 0, 0, 0x7fff0000 },                    /* SECCOMP_RET_ALLOW */
+	};
+	struct {
+		uint16_t len;
+		const struct sock_filter_host *filter;
+	} prog = { ARRAY_SIZE(filter), filter };
+	long r = host_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+
+	return r < 0 ? r : host_prctl(PR_SET_SECCOMP, 2, HP(&prog), 0, 0);
+}
+
+void trap_init(void)
+{
+	static const uint8_t faults[] = { SIGSYS, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
+	static const uint8_t reports[] = { SIGALRM, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH };
+	static const uint8_t ignorable[] = { SIGHUP, SIGINT, SIGQUIT };
+	struct host_stack ss = { .sp = signal_stack, .size = sizeof(signal_stack) };
+	uint64_t none = 0;
+	long r = host_call3(HOST_sigaltstack, HP(&ss), 0, 0);
+
+	if (r < 0)
+		host_die("sigaltstack", r);
+	ignore_signal(SIGPIPE);
+	ignore_signal(SIGXFSZ);
+	for (size_t i = 0; i < sizeof(faults); i++)
+		catch_signal(faults[i], false);
+	for (size_t i = 0; i < sizeof(reports); i++)
+		catch_signal(reports[i], false);
+	for (size_t i = 0; i < sizeof(ignorable); i++)
+		catch_signal(ignorable[i], true);
+	host_call4(HOST_rt_sigprocmask, SIG_SETMASK, HP(&none), 0, 8);
+
+	r = -ENOSYS;
+	if (!options.no_sud)
+		r = host_prctl(59 /* PR_SET_SYSCALL_USER_DISPATCH */, 1, USER_MAX, 0x3fffffffffff, 0);
+	if (r < 0)
+		r = trap_by_seccomp();
+	if (r < 0)
+		host_die("neither Syscall User Dispatch nor seccomp works on this host", r);
+}
+
+_Noreturn void plat_user_enter(struct regs *r)
+{
+	struct regs *f = application_frame();
+
+	if (r != f)
+		memmove(f, r, sizeof(*f));
+	user_enter_frame();
+}

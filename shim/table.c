@@ -1,0 +1,157 @@
+/* The system call table, and what happens to calls that nobody handles.
+ *
+ * syscall_active is the table that the platforms' entry code indexes: normally syscall_table itself, so tracing and
+ * injection cost nothing while they are off; shim_init() puts their tables in front when the command line asks for them.
+ *
+ * A call without handler answers ENOSYS. Each such name is told once on the log, with the place of the call, and counted;
+ * shim_report() prints the counts at exit. Calls that every libc probes (QUIET in syscalls.def) are not reported. */
+#include "core/boot.h"
+#include "core/file/file.h"
+#include "core/lib/string.h"
+#include "core/lib/util.h"
+#include "core/main.h"
+#include "core/mm/space.h"
+#include "core/printf.h"
+#include "shim/shim.h"
+
+/* The handlers' own types differ; the entry code passes six registers and the C convention lets each take what it needs. */
+#define FN_FULL(name) (syscall_fn *)(void *)sys_##name
+#define FN_PARTIAL    FN_FULL
+#define FN_STUB       FN_FULL
+#define FN_NONE(name) syscall_unknown
+#define FN_QUIET      FN_NONE
+
+syscall_fn *const syscall_table[SYSCALL_MAX] = {
+#define SYSCALL(nr, name, status, flags, n, args, missing) [nr] = FN_##status(name),
+#include "shim/syscalls.def"
+#undef SYSCALL
+	/* Numbers that Linux has not given to anyone. */
+	[335 ... 423] = syscall_unknown,
+	[451 ... SYSCALL_MAX - 1] = syscall_unknown,
+};
+
+syscall_fn *const *syscall_active = syscall_table;
+
+#define QUIET_FULL    0
+#define QUIET_PARTIAL 0
+#define QUIET_STUB    0
+#define QUIET_NONE    0
+#define QUIET_QUIET   1
+
+static const struct {
+	const char *name;
+	uint16_t flags;
+	bool quiet;
+} info[SYSCALL_MAX] = {
+#define SYSCALL(nr, sysname, status, flags_, n, args, missing) \
+	[nr] = { .name = #sysname, .flags = (flags_), .quiet = QUIET_##status },
+#include "shim/syscalls.def"
+#undef SYSCALL
+};
+
+const char *syscall_name(unsigned nr)
+{
+	return nr < SYSCALL_MAX ? info[nr].name : NULL;
+}
+
+unsigned syscall_flags(unsigned nr)
+{
+	return nr < SYSCALL_MAX ? info[nr].flags : 0;
+}
+
+int syscall_by_name(const char *name, size_t len)
+{
+	for (int i = 0; i < SYSCALL_MAX; i++)
+		if (info[i].name && strlen(info[i].name) == len && !memcmp(info[i].name, name, len))
+			return i;
+	return -1;
+}
+
+/* ---- ENOSYS, told and counted ---- */
+
+/* Calls of each unhandled number; the last entry is for numbers beyond the table. */
+static uint32_t unknown_calls[SYSCALL_MAX + 1];
+
+/* The file that is mapped at the application address pc and the offset of pc in it, as "libc.so.6+0x1234". */
+static void place_name(uint64_t pc, char *buf, size_t size)
+{
+	struct space *s = current_proc()->space;
+	struct vma *v = s ? space_find(s, pc) : NULL;
+	const char *name = NULL;
+	uint64_t off = pc;
+
+	if (v && v->start <= pc) {
+		if (v->file && v->file->path.dentry) {
+			name = v->file->path.dentry->name;
+			off = pc - v->start + (v->pgoff << PAGE_SHIFT);
+		} else if (v->name) {
+			name = v->name;
+			off = pc - v->start;
+		}
+	}
+	if (name)
+		ksnprintf(buf, size, "%s+%#lx", name, off);
+	else
+		ksnprintf(buf, size, "%#lx", pc);
+}
+
+static void unknown_report(uint64_t nr, uint64_t pc)
+{
+	char place[128], number[40];
+	const char *name = nr < SYSCALL_MAX ? syscall_name((unsigned)nr) : NULL;
+
+	if (!name) {
+		ksnprintf(number, sizeof(number), "number %lu", nr);
+		name = number;
+	}
+	place_name(pc, place, sizeof(place));
+	kprintf("doppel: syscall %s not implemented (pc %s)\n", name, place);
+}
+
+long syscall_unknown(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+	struct regs *r = thread_regs(current_thread());
+	uint64_t nr = r->orig_rax;
+	uint32_t *calls = &unknown_calls[MIN(nr, (uint64_t)SYSCALL_MAX)];
+
+	if (nr < SYSCALL_MAX && info[nr].quiet)
+		return -ENOSYS;
+	if ((*calls)++ == 0)
+		unknown_report(nr, r->rip - 2);
+	return -ENOSYS;
+}
+
+void shim_report(int status)
+{
+	for (unsigned i = 0; i <= SYSCALL_MAX; i++) {
+		const char *name = syscall_name(i);
+
+		if (!unknown_calls[i])
+			continue;
+		if (name)
+			kprintf("doppel: %u call%s of %s answered ENOSYS\n", unknown_calls[i],
+				unknown_calls[i] == 1 ? "" : "s", name);
+		else
+			kprintf("doppel: %u call%s of unassigned number%s answered ENOSYS\n", unknown_calls[i],
+				unknown_calls[i] == 1 ? "" : "s", i == SYSCALL_MAX ? "s beyond the table" : "s");
+	}
+	trace_end(status);
+}
+
+/* ---- the command line's wishes ---- */
+
+void shim_init(void)
+{
+	syscall_fn *const *table = syscall_table;
+	char word[256], err[128];
+
+	for (unsigned i = 0; boot_word("inject", i, word, sizeof(word)); i++)
+		if (inject_parse(word, err, sizeof(err))) {
+			kprintf("doppel: inject=%s: %s\n", word, err);
+			plat_exit(125 << 8);
+		}
+	table = inject_table(table);
+	syscall_active = table;
+	if (boot_flag("trace"))
+		trace_start(table);
+}

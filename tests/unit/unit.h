@@ -1,0 +1,49 @@
+/* Included by every unit test: Check, the fake platform and a few assertions of our own. */
+#ifndef TESTS_UNIT_UNIT_H
+#define TESTS_UNIT_UNIT_H
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "tests/unit/fakeplat.h"
+
+/* Each test file defines this; unit_main.c runs it. */
+Suite *unit_suite(void);
+
+/* A suite of one test case with fixtures. setup may be NULL. */
+Suite *unit_suite_new(const char *name, TCase **tc, void (*setup)(void), void (*teardown)(void));
+
+/* stmt must panic with a message that contains text. */
+#define ck_assert_panic(stmt, text) do { \
+	fake_catching = true; \
+	if (setjmp(fake_catch_env) == 0) { \
+		stmt; \
+		fake_catching = false; \
+		ck_abort_msg("no panic: %s", #stmt); \
+	} \
+	fake_catching = false; \
+	ck_assert_msg(strstr(fake_log(), (text)) != NULL, "panic said: %s", fake_log()); \
+} while (0)
+
+/* stmt must end the machine with this wait status. */
+#define ck_assert_exit(stmt, status) do { \
+	fake_catching = true; \
+	if (setjmp(fake_catch_env) == 0) { \
+		stmt; \
+		fake_catching = false; \
+		ck_abort_msg("no exit: %s", #stmt); \
+	} \
+	fake_catching = false; \
+	ck_assert_int_eq(fake_exit_status, (status)); \
+} while (0)
+
+/* Small deterministic generator for random tests. */
+static inline uint32_t unit_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (uint32_t)(*state >> 16);
+}
+
+#endif

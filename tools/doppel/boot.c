@@ -1,0 +1,118 @@
+/* What the kernel is told at boot: the command line's words and the boot blob (core/boot.h). */
+#include "tools/doppel/doppel.h"
+
+#include "core/boot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* enum plat_stdio_kind, whose header is the kernel's */
+enum { STDIO_CLOSED, STDIO_STREAM, STDIO_TTY, STDIO_NULL };
+
+char *boot_cmdline(const struct run *r)
+{
+	char *s = NULL;
+	size_t n;
+	FILE *f = open_memstream(&s, &n);
+
+	if (!f)
+		die(EXIT_DOPPEL, "out of memory");
+	fputs(r->cpio ? "root=cpio" : "root=9p:root", f);
+	for (size_t i = 0; i < r->nshares; i++)
+		fprintf(f, " mount=9p:v%zu:%s%s", i, r->shares[i].guest, r->shares[i].readonly ? ":ro" : "");
+	if (r->save)
+		fputs(" save=9p:save", f);
+	if (r->trace)
+		fputs(" trace", f);
+	for (size_t i = 0; i < r->inject.n; i++)
+		fprintf(f, " inject=%s", r->inject.v[i]);
+	if (r->no_aslr)
+		fputs(" aslr=0", f);
+	if (r->verbose)
+		fputs(" verbose", f);
+	if (r->quiet)
+		fputs(" quiet", f);
+	if (r->ring0)
+		fputs(" ring0", f);
+	fclose(f);
+	return s;
+}
+
+static void put_string(char **at, const char *s)
+{
+	size_t n = strlen(s) + 1;
+
+	memcpy(*at, s, n);
+	*at += n;
+}
+
+void *boot_blob(const struct run *r, size_t *len)
+{
+	size_t size = sizeof(struct boot_blob) + strlen(r->argv[0]) + 1 + strlen(r->cwd) + 1;
+	struct rlimit rl;
+
+	for (int i = 0; i < r->argc; i++)
+		size += strlen(r->argv[i]) + 1;
+	for (size_t i = 0; i < r->env.n; i++)
+		size += strlen(r->env.v[i]) + 1;
+	size = (size + 3) & ~(size_t)3;
+	size_t groups = size;
+
+	size += r->ngroups * sizeof(uint32_t);
+	struct boot_blob *b = xmalloc(size);
+
+	memset(b, 0, size);
+	*b = (struct boot_blob){ .magic = BOOT_BLOB_MAGIC, .size = (uint32_t)size, .argc = (uint32_t)r->argc,
+				 .envc = (uint32_t)r->env.n, .uid = r->uid, .gid = r->gid, .ngroups = (uint32_t)r->ngroups };
+	b->umask = umask(0);
+	umask((mode_t)b->umask);
+	if (!getrlimit(RLIMIT_NOFILE, &rl))
+		b->rlimit_nofile = rl.rlim_cur;
+	if (!getrlimit(RLIMIT_STACK, &rl))
+		b->rlimit_stack = rl.rlim_cur;
+	if (gethostname(b->hostname, sizeof(b->hostname) - 1))
+		strcpy(b->hostname, "doppel");
+	char *at = (char *)(b + 1);
+
+	put_string(&at, r->argv[0]);
+	for (int i = 0; i < r->argc; i++)
+		put_string(&at, r->argv[i]);
+	for (size_t i = 0; i < r->env.n; i++)
+		put_string(&at, r->env.v[i]);
+	put_string(&at, r->cwd);
+	for (size_t i = 0; i < r->ngroups; i++)
+		((uint32_t *)((char *)b + groups))[i] = r->groups[i];
+	*len = size;
+	return b;
+}
+
+int boot_blob_fd(const struct run *r)
+{
+	size_t len;
+	void *blob = boot_blob(r, &len);
+	int fd = memfd_create("doppel-boot", 0);
+
+	if (fd < 0 || write(fd, blob, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET))
+		die(EXIT_DOPPEL, "boot data: %s", strerror(errno));
+	free(blob);
+	return fd;
+}
+
+int stdio_kind(const struct run *r, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return STDIO_CLOSED;
+	if (r->tty || isatty(fd))
+		return STDIO_TTY;
+	if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+		return STDIO_NULL;
+	return STDIO_STREAM;
+}

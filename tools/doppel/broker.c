@@ -1,0 +1,298 @@
+/* The broker: carries standard streams, window size, signals and the wait status between our descriptors and the guest,
+ * as frames of plat/ctl.h over one socket.
+ *
+ * One loop over poll(2). Nothing blocks: output that our stdout does not take yet waits in a buffer and the guest's frames
+ * wait in the socket meanwhile. Pipes are written in pieces of PIPE_BUF after POLLOUT, which never block; descriptors are
+ * shared with others, so O_NONBLOCK is not touched. */
+#include "tools/doppel/doppel.h"
+
+#include "plat/ctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct out {
+	int fd;
+	bool regular, closed;
+	char *data; /* pending bytes: data[off … len) */
+	size_t off, len, cap;
+};
+
+struct broker {
+	const struct run *run;
+	int ctl, sig;
+	struct out out[3];   /* 1: stdout, 2: stderr, 0: trace file */
+	struct out to_guest; /* frames not yet taken by the socket */
+	char *in;            /* bytes of frames not yet complete */
+	size_t in_len, in_cap;
+	uint32_t credit;     /* bytes of stdin the guest accepts */
+	bool stdin_eof;
+	bool done;
+	int status;
+};
+
+static void out_put(struct out *o, const void *p, size_t n)
+{
+	if (o->off == o->len)
+		o->off = o->len = 0;
+	if (o->len + n > o->cap) {
+		memmove(o->data, o->data + o->off, o->len - o->off);
+		o->len -= o->off;
+		o->off = 0;
+	}
+	if (o->len + n > o->cap) {
+		o->cap = (o->len + n) * 2;
+		o->data = xrealloc(o->data, o->cap);
+	}
+	memcpy(o->data + o->len, p, n);
+	o->len += n;
+}
+
+static bool out_empty(const struct out *o) { return o->off == o->len; }
+
+static void send_frame(struct broker *b, uint32_t type, const void *p, size_t n)
+{
+	struct ctl_header h = { type, (uint32_t)n };
+
+	out_put(&b->to_guest, &h, sizeof(h));
+	out_put(&b->to_guest, p, n);
+}
+
+static void send_winsize(struct broker *b)
+{
+	struct winsize ws;
+	uint16_t v[2];
+
+	for (int fd = 0; fd < 3; fd++)
+		if (!ioctl(fd, TIOCGWINSZ, &ws)) {
+			v[0] = ws.ws_row, v[1] = ws.ws_col;
+			send_frame(b, CTL_WINSIZE, v, sizeof(v));
+			return;
+		}
+}
+
+/* Writes what o's descriptor takes without blocking. */
+static void out_flush(struct broker *b, int i)
+{
+	struct out *o = &b->out[i];
+
+	while (!out_empty(o) && !o->closed) {
+		struct pollfd p = { o->fd, POLLOUT, 0 };
+
+		if (!o->regular && (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLOUT | POLLERR | POLLHUP))))
+			return;
+		size_t n = o->len - o->off;
+		ssize_t w = write(o->fd, o->data + o->off, o->regular || n < PIPE_BUF ? n : PIPE_BUF);
+
+		if (w >= 0) {
+			o->off += (size_t)w;
+		} else if (errno != EINTR && errno != EAGAIN) {
+			uint8_t fd = (uint8_t)i;
+
+			o->closed = true;
+			if (i)
+				send_frame(b, CTL_CLOSED, &fd, 1);
+		} else if (errno == EAGAIN) {
+			return;
+		}
+	}
+	if (o->closed)
+		o->off = o->len = 0;
+}
+
+static void take_frame(struct broker *b, uint32_t type, const char *p, uint32_t n)
+{
+	uint32_t v = 0;
+
+	if (n >= sizeof(v))
+		memcpy(&v, p, sizeof(v));
+	switch (type) {
+	case CTL_STDOUT: out_put(&b->out[1], p, n); break;
+	case CTL_STDERR: case CTL_LOG: out_put(&b->out[2], p, n); break;
+	case CTL_TRACE: out_put(&b->out[b->out[0].fd >= 0 ? 0 : 2], p, n); break;
+	case CTL_CREDIT: b->credit += v; break;
+	case CTL_EXIT:
+		b->done = true;
+		b->status = v == CTL_EXIT_PANIC ? -2 : (int)v;
+		break;
+	default:
+		die(EXIT_DOPPEL, "the guest sent an unknown frame (type %u, %u bytes)", type, n);
+	}
+}
+
+static void take_frames(struct broker *b)
+{
+	size_t at = 0;
+
+	while (b->in_len - at >= sizeof(struct ctl_header)) {
+		struct ctl_header h;
+
+		memcpy(&h, b->in + at, sizeof(h));
+		if (h.len > CTL_FRAME_MAX)
+			die(EXIT_DOPPEL, "the guest sent a frame of %u bytes", h.len);
+		if (b->in_len - at < sizeof(h) + h.len)
+			break;
+		take_frame(b, h.type, b->in + at + sizeof(h), h.len);
+		at += sizeof(h) + h.len;
+	}
+	memmove(b->in, b->in + at, b->in_len - at);
+	b->in_len -= at;
+}
+
+/* False at the end of the channel. */
+static bool read_guest(struct broker *b)
+{
+	if (b->in_cap - b->in_len < 65536) {
+		b->in_cap = b->in_len + 262144;
+		b->in = xrealloc(b->in, b->in_cap);
+	}
+	ssize_t n = recv(b->ctl, b->in + b->in_len, b->in_cap - b->in_len, MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		return false;
+	if (n > 0) {
+		b->in_len += (size_t)n;
+		take_frames(b);
+	}
+	return true;
+}
+
+static void write_guest(struct broker *b)
+{
+	struct out *o = &b->to_guest;
+	ssize_t n = send(b->ctl, o->data + o->off, o->len - o->off, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n > 0)
+		o->off += (size_t)n;
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		o->off = o->len; /* gone: read_guest() will see the end */
+}
+
+static void read_stdin(struct broker *b)
+{
+	char buf[65536];
+	ssize_t n = read(0, buf, b->credit < sizeof(buf) ? b->credit : sizeof(buf));
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		b->stdin_eof = true;
+		n = 0;
+	}
+	send_frame(b, CTL_STDIN, buf, (size_t)n);
+	b->credit -= (uint32_t)n;
+}
+
+static void read_signal(struct broker *b)
+{
+	struct signalfd_siginfo si;
+
+	if (read(b->sig, &si, sizeof(si)) != sizeof(si))
+		return;
+	if (si.ssi_signo == SIGWINCH)
+		send_winsize(b);
+	if (si.ssi_signo != SIGCHLD)
+		send_frame(b, CTL_SIGNAL, &si.ssi_signo, 4);
+}
+
+static void open_signals(struct broker *b)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGUSR1, SIGUSR2, SIGCHLD };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	b->sig = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void out_open(struct out *o, int fd)
+{
+	struct stat st;
+
+	o->fd = fd;
+	o->regular = fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode);
+}
+
+static void greet(struct broker *b)
+{
+	size_t len;
+	void *blob = boot_blob(b->run, &len);
+	uint8_t kinds[3];
+
+	for (int fd = 0; fd < 3; fd++)
+		kinds[fd] = (uint8_t)stdio_kind(b->run, fd);
+	b->stdin_eof = kinds[0] == 0 || kinds[0] == 3;
+	send_frame(b, CTL_BOOT, blob, len);
+	send_frame(b, CTL_STDIO, kinds, sizeof(kinds));
+	send_winsize(b);
+	free(blob);
+}
+
+/* The guest's stdin waits for no more than it granted, its output for us while we hold more than a little. */
+static void poll_once(struct broker *b, bool *alive)
+{
+	bool backlog = b->out[1].len - b->out[1].off > 262144 || b->out[2].len - b->out[2].off > 262144;
+	struct pollfd p[5] = {
+		{ b->ctl, (short)((backlog ? 0 : POLLIN) | (out_empty(&b->to_guest) ? 0 : POLLOUT)), 0 },
+		{ b->sig, POLLIN, 0 },
+		{ b->stdin_eof || !b->credit || b->to_guest.len - b->to_guest.off > 262144 ? -1 : 0, POLLIN, 0 },
+		{ out_empty(&b->out[1]) ? -1 : 1, POLLOUT, 0 },
+		{ out_empty(&b->out[2]) ? -1 : 2, POLLOUT, 0 },
+	};
+
+	if (poll(p, 5, -1) < 0)
+		return;
+	if (p[1].revents)
+		read_signal(b);
+	if (p[2].revents)
+		read_stdin(b);
+	if (p[0].revents & POLLOUT)
+		write_guest(b);
+	if (p[0].revents & (POLLIN | POLLHUP | POLLERR))
+		*alive = read_guest(b);
+	for (int i = 0; i < 3; i++)
+		if (b->out[i].fd >= 0)
+			out_flush(b, i);
+}
+
+int broker_run(const struct run *r, int ctl_fd, int qemu_pid)
+{
+	struct broker b = { .run = r, .ctl = ctl_fd, .credit = CTL_STDIN_CREDIT, .status = -1 };
+	bool alive = true;
+	int trace = -1;
+
+	if (r->trace_file && (trace = open(r->trace_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0)
+		die(EXIT_DOPPEL, "%s: %s", r->trace_file, strerror(errno));
+	out_open(&b.out[0], trace);
+	out_open(&b.out[1], 1);
+	out_open(&b.out[2], 2);
+	open_signals(&b);
+	greet(&b);
+	while (alive && !b.done)
+		poll_once(&b, &alive);
+	/* What the guest wrote before it ended must arrive, however slowly it is taken. */
+	while (!out_empty(&b.out[1]) || !out_empty(&b.out[2]) || !out_empty(&b.out[0])) {
+		struct pollfd p[2] = { { out_empty(&b.out[1]) ? -1 : 1, POLLOUT, 0 }, { out_empty(&b.out[2]) ? -1 : 2, POLLOUT, 0 } };
+
+		poll(p, 2, 100);
+		for (int i = 0; i < 3; i++)
+			out_flush(&b, i);
+	}
+	if (trace >= 0)
+		close(trace);
+	close(b.sig);
+	return b.status;
+}

@@ -1,0 +1,102 @@
+/* The command line tool: what its files share. Hosted C; everything about the guest is in struct run. */
+#ifndef TOOLS_DOPPEL_H
+#define TOOLS_DOPPEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define VERSION "0.1"
+
+/* Exit statuses of doppel itself, as Docker uses them. */
+enum { EXIT_DOPPEL = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
+
+/* A growing vector of strings, NULL terminated once anything was added. */
+struct strings {
+	char **v;
+	size_t n;
+};
+void strings_add(struct strings *s, const char *text);                                           /* copies */
+void strings_addf(struct strings *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+struct share {
+	char *host, *guest;
+	bool readonly;
+};
+
+enum body { ON_LINUXU, ON_KVM };
+enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
+
+struct run {
+	enum body on;
+	enum accel accel;
+	uint64_t mem;        /* bytes */
+	struct strings env;  /* the program's environment */
+	char *cwd;           /* NULL: not decided yet */
+	uint32_t uid, gid;
+	uint32_t *groups;
+	size_t ngroups;
+	bool stdin_open, tty;
+	struct share *shares;
+	size_t nshares;
+	char *root;          /* host directory, "/" by default; or NULL with cpio set */
+	char *cpio;
+	char *save;
+	bool ring0, no_aslr, dry_run, verbose, quiet;
+	bool trace;
+	char *trace_file;    /* NULL: stderr */
+	struct strings inject;
+	bool gdb;
+	unsigned gdb_port;   /* 0: start gdb here */
+	char *machine;       /* QEMU machine; NULL: microvm */
+	struct strings runner_flags; /* --x-runner=FLAG: further flags for the linuxu runner, for tests */
+	char **argv;         /* program and arguments */
+	int argc;
+};
+
+/* Prints "doppel: …" and exits with status. */
+_Noreturn void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void warn_(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void *xmalloc(size_t n);
+void *xrealloc(void *p, size_t n);
+char *xstrdup(const char *s);
+char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* options.c: fills r from the arguments after `run`; exits on bad ones (125). */
+void run_options(struct run *r, int argc, char **argv);
+void usage(FILE *to);
+
+/* boot.c: what the kernel is told. */
+char *boot_cmdline(const struct run *r);                /* words of core/boot.h; malloc'ed */
+void *boot_blob(const struct run *r, size_t *len);      /* malloc'ed */
+int boot_blob_fd(const struct run *r);                  /* a memfd that holds it, at offset 0, inherited */
+int stdio_kind(const struct run *r, int fd);            /* enum plat_stdio_kind */
+
+/* files.c: where our own files are (beside the doppel binary). */
+char *own_file(const char *name);                       /* malloc'ed; exits with 125 when missing */
+
+/* The ways to run: return the exit status. */
+int run_linuxu(struct run *r);
+int run_kvm(struct run *r);
+int run_gdb(struct run *r);
+
+/* kvm.c: the QEMU command line. ctl_fd and log_fd are inherited by QEMU (-1: none). */
+void kvm_command(const struct run *r, struct strings *cmd, int ctl_fd, int log_fd, bool use_kvm);
+bool kvm_usable(const char **why);                      /* CPU has vmx or svm and /dev/kvm opens */
+
+/* broker.c: carries standard streams, signals and the wait status between our descriptors and the guest until it ends.
+ * Returns the wait status, -1 when the guest went away without one, CTL_EXIT_PANIC as -2. */
+int broker_run(const struct run *r, int ctl_fd, int qemu_pid);
+
+/* tty.c */
+void tty_raw(const struct run *r); /* host terminal to raw mode if the program's stdin is one; restored at exit */
+void tty_restore(void);
+
+int wait_status_to_exit(int status);
+
+/* Subcommands. */
+int pack_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
+
+#endif
