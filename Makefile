@@ -15,19 +15,21 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wun
 GCCINC   := $(shell $(CC) -print-file-name=include)
 KFLAGS   := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(GCCINC) -I. -fPIE -mgeneral-regs-only -mno-red-zone \
             -fno-stack-protector -fcf-protection=none -fvisibility=hidden -fno-omit-frame-pointer -fno-strict-aliasing \
-            -fno-common -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -DDOPPEL_KERNEL $(WARN)
+            -fno-common -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -include core/hidden.h -DDOPPEL_KERNEL $(WARN)
 HFLAGS   := -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN)
 
 # ---- sources ----
 CORE      := main boot sched timer wait trap printf panic random vdso
 CORE_X86  := fpu
 CORE_LIB  := rbtree string util seqbuf
-CORE_MM   := page slab pt space fault mremap uio pagecache
+CORE_MM   := page slab pt entry space fault mremap madvise maps uio pagecache
 CORE_PROC := proc thread cred signal exit futex itimer
-CORE_FILE := file fdtable pipe eventfd timerfd signalfd memfd poll epoll lock stdio tty
-CORE_FS   := vfs dentry path namei perm mount regular tmpfs overlay cpio shutdown p9 devfs procfs procfs_pid sysfs
+CORE_FILE := file fdtable pipe eventfd timerfd signalfd memfd poll epoll lock stdio tty tty_line
+CORE_FS   := vfs dentry path perm namei open attr mount regular memfs memfs_data tmpfs overlay overlay_save cpio shutdown \
+             p9 p9_client p9_data p9_msg p9_name p9_node devfs textfs procfs procfs_pid procfs_stat procfs_sys cpuinfo sysfs
 CORE_NET  := unix
-SHIM      := table trace inject sys_file sys_fs sys_mem sys_proc sys_signal sys_time sys_poll sys_net sys_misc
+SHIM      := table errno_names trace trace_args trace_file trace_names trace_net trace_proc inject sys_copy sys_file sys_fs sys_futex \
+             sys_ioctl sys_mem sys_misc sys_net sys_poll sys_proc sys_sched sys_signal sys_stat sys_time
 LOADER    := elf script auxv execve
 KSRC      := $(CORE:%=core/%.c) $(CORE_X86:%=core/x86_64/%.c) $(CORE_LIB:%=core/lib/%.c) $(CORE_MM:%=core/mm/%.c) \
              $(CORE_PROC:%=core/proc/%.c) $(CORE_FILE:%=core/file/%.c) $(CORE_FS:%=core/fs/%.c) \
@@ -40,8 +42,9 @@ KVM_S     := $(wildcard plat/kvm/*.S)
 
 # What the platforms may see of the kernel object (plat/plat.h, "Upcalls"); every other symbol becomes local.
 KEXPORT   := core_main syscall_active syscall_unknown trap_fault trap_kernel_fault trap_irq trap_return core_page_get \
-             core_page_put kprintf panic copy_smap copy_fsrm memcpy memmove memset memcmp memchr strlen strnlen strcmp strncmp \
-             strchr strrchr strstr
+             core_page_put kprintf panic ksnprintf kvsnprintf pt_next pt_walk current_proc space_find vma_next space_mmap space_munmap space_private_page copy_smap copy_fsrm copy_fixup \
+             syscall_needs_regs page_alloc page_put page_va va_to_pa pa_to_page memcpy memmove memset memcmp memchr strlen \
+             strnlen strcmp strncmp strchr strrchr strstr
 
 all: $(B)/doppel-linuxu $(B)/doppel-kvm $(B)/doppel
 
@@ -73,7 +76,7 @@ $(B)/vdso.so: vdso/vdso.c vdso/vdso.ld vdso/vdso_data.h
 		$< -o $@.tmp
 	$(Q)$(OBJCOPY) --strip-debug $@.tmp $@ && rm $@.tmp
 
-$(B)/kernel.o: $(KOBJ)
+$(B)/kernel.o: $(KOBJ) Makefile
 	$(call say,LD -r,$@)
 	$(Q)$(LD) -r -o $@.tmp $(KOBJ)
 	$(Q)$(OBJCOPY) $(KEXPORT:%=--keep-global-symbol=%) $@.tmp $@ && rm $@.tmp
@@ -134,18 +137,72 @@ UNIT_CFLAGS   := -std=gnu11 -O1 -g -I. -D_GNU_SOURCE -DDOPPEL_KERNEL -DDOPPEL_UN
 UNIT_LIBS      = $(shell pkg-config --libs check 2>/dev/null)
 ASAN          := -fsanitize=address,undefined -fno-sanitize-recover=all
 
+# $(1) directory, $(2) flags: an archive of the kernel, and one executable per test file.
+define unit_rules
+$(1)/%.o: %.c
+	$$(call say,CC,$$< ($(notdir $(1))))
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(UNIT_CFLAGS) $(2) -MMD -MP -c $$< -o $$@
+$(1)/%.o: %.S
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) -I. -c $$< -o $$@
+$(1)/kernel.a: $$(patsubst %.S,$(1)/%.o,$$(UNIT_SRC:%.c=$(1)/%.o)) $$(UNIT_SUPPORT:%.c=$(1)/%.o)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+$(1)/test_%: $(1)/tests/unit/test_%.o $(1)/kernel.a
+	$$(Q)$$(CC) $(2) -o $$@ $$< $$(UNIT_EXTRA_$$*:%.c=$(1)/%.o) -Wl,--whole-archive $(1)/kernel.a -Wl,--no-whole-archive $$(UNIT_LIBS)
+$(1)/all: $$(UNIT_TESTS:%=$(1)/%)
+	@touch $$@
+endef
+$(eval $(call unit_rules,$(B)/unit,))
+$(eval $(call unit_rules,$(B)/unit-asan,$(ASAN)))
+
+unit: $(B)/unit/all
+	@tests/unit/run unit $(UNIT_TESTS:%=$(B)/unit/%)
+unit-asan: $(B)/unit-asan/all
+	@tests/unit/run unit-asan $(UNIT_TESTS:%=$(B)/unit-asan/%)
+unit-valgrind: $(B)/unit/all
+	@tests/unit/run unit-valgrind $(UNIT_TESTS:%=$(B)/unit/%)
+
+# ---- integration and program tests ----
 $(B)/integration/%: tests/integration/%.c tests/integration/t.h
-	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O1 -g -w $< -o $@
 
 INTEGRATION := $(patsubst tests/integration/%.c,$(B)/integration/%,$(wildcard tests/integration/*.c))
+
+# Every way to link a program: hello-LIBC-KIND. musl-gcc's -static-pie makes a dynamic one, hence the explicit link.
+HELLO := glibc-dyn glibc-static glibc-static-pie glibc-nopie musl-dyn musl-static musl-static-pie
+MUSL  := /usr/lib/x86_64-linux-musl
+hello_flags_glibc-static     := -static
+hello_flags_glibc-static-pie := -static-pie
+hello_flags_glibc-nopie      := -no-pie
+hello_flags_musl-static      := -static
+$(B)/programs/hello-glibc-%: tests/programs/src/hello.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O1 $(hello_flags_glibc-$*) -o $@ $<
+$(B)/programs/hello-musl-static-pie: tests/programs/src/hello.c
+	@mkdir -p $(@D)
+	$(Q)musl-gcc -O1 -fPIE -c -o $@.o $<
+	$(Q)$(LD) -static -pie --no-dynamic-linker -z text -o $@ $(MUSL)/rcrt1.o $(MUSL)/crti.o $@.o $(MUSL)/libc.a \
+		$(shell $(CC) -print-libgcc-file-name) $(MUSL)/crtn.o
+$(B)/programs/hello-musl-%: tests/programs/src/hello.c
+	@mkdir -p $(@D)
+	$(Q)musl-gcc -O1 $(hello_flags_musl-$*) -o $@ $<
+$(B)/programs/cpu: tests/programs/src/cpu.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -o $@ $<
+PROGRAMS := $(HELLO:%=$(B)/programs/hello-%) $(B)/programs/cpu
+
+integration: all $(INTEGRATION)
+	@B=$(B) tests/integration/run
+programs: all $(PROGRAMS)
+	@B=$(B) tests/programs/run
 
 clean:
 	rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all clean
+.PHONY: all clean unit unit-asan unit-valgrind integration programs
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -17,6 +17,8 @@
 
 #define SLICE_NS (10 * NSEC_PER_MSEC)
 
+struct cpu *cpu_all[1]; /* debuggers find the current thread here (tools/gdb/doppel.py) */
+
 static struct list run_queue = LIST_INIT(run_queue);
 static struct timer slice_timer;
 static struct thread boot_thread; /* runs core_main() on the platform's boot stack */
@@ -44,7 +46,8 @@ void sched_init(void)
 	t->refs = 1;
 	memcpy(t->comm, "init", 5);
 	t->last_stamp = clock_mono();
-	plat_cpu()->current = t;
+	cpu_all[0] = plat_cpu();
+	cpu_all[0]->current = t;
 }
 
 void sched_wake(struct thread *t)

@@ -5,7 +5,10 @@
 
 #include "core/types.h"
 
+struct cpu;
 struct thread;
+
+extern struct cpu *cpu_all[1];
 
 void sched_init(void);
 

@@ -27,8 +27,12 @@ typedef uint64_t uptr_t;  /* a pointer that the application passed: an address, 
 #define ARRAY_SIZE(a)    (sizeof(a) / sizeof((a)[0]))
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
 #define ALIGN_UP(x, a)   ALIGN_DOWN((x) + ((a)-1), a)
-#define MIN(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ < b_ ? a_ : b_; })
-#define MAX(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
+#define MIN_(a, b, x, y) ({ __typeof__(a) x = (a); __typeof__(b) y = (b); x < y ? x : y; })
+#define MAX_(a, b, x, y) ({ __typeof__(a) x = (a); __typeof__(b) y = (b); x > y ? x : y; })
+#define UNIQUE__(p, n)   p##n
+#define UNIQUE_(p, n)    UNIQUE__(p, n)
+#define MIN(a, b)        MIN_(a, b, UNIQUE_(min_a_, __COUNTER__), UNIQUE_(min_b_, __COUNTER__)) /* may be nested */
+#define MAX(a, b)        MAX_(a, b, UNIQUE_(max_a_, __COUNTER__), UNIQUE_(max_b_, __COUNTER__))
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

@@ -30,6 +30,7 @@ enum ctl_type {
 	CTL_LOG = 10,    /* g→h: kernel message text, for doppel's stderr */
 	CTL_CLOSED = 11, /* h→g: one byte: fd (1 or 2) has no reader any more: writes are -EPIPE */
 	CTL_TRACE = 12,  /* g→h: --trace text, for doppel's stderr or the trace file */
+	CTL_TTY = 13,    /* g→h: bytes for the terminal on fd 0, when neither fd 1 nor fd 2 is one */
 };
 
 #define CTL_EXIT_PANIC 0xffffffffu

@@ -1,11 +1,12 @@
 /* plat_symbol(): names for kernel addresses, for backtraces. Shared by both platforms.
  *
- * The table is assembled from the linked image itself, in two passes: link with an empty table (tools/mkksyms </dev/null),
- * run `nm` on the result through tools/mkksyms, assemble, link again. Both platforms' linker scripts place the section
- * .ksyms behind everything else, .bss included, and in a segment of its own, so that its size moves no other address.
+ * The table is assembled from the linked image itself, in two passes: link with an empty table (tools/mkksyms
+ * </dev/null), run `nm` on the result through tools/mkksyms, assemble, link again. Both platforms' linker scripts
+ * place the section .ksyms behind everything else, .bss included, and in a segment of its own, so that its size moves
+ * no other address.
  *
- * Table: ascending offsets from ksyms_base, each with the position of its name in ksyms_names. A function is taken to reach
- * as far as the next one; the last one, and thus anything beyond the kernel's text, to 64 KiB. */
+ * Table: ascending offsets from ksyms_base, each with the position of its name in ksyms_names. A function is taken to
+ * reach as far as the next one; the last one, and thus anything beyond the kernel's text, to 64 KiB. */
 #include "plat/plat.h"
 
 #define LAST_REACH 65536

@@ -51,6 +51,13 @@ enum {
 #include "shim/syscalls.def"
 #undef SYSCALL
 
+/* NR_name: the numbers. */
+enum {
+#define SYSCALL(nr, name, status, flags, n, args, missing) NR_##name = nr,
+#include "shim/syscalls.def"
+#undef SYSCALL
+};
+
 /* ---- table.c ---- */
 extern syscall_fn *const syscall_table[SYSCALL_MAX];
 /* The number of the system call that the current thread is in. */
@@ -61,6 +68,11 @@ const char *syscall_name(unsigned nr);
 int syscall_by_name(const char *name, size_t len);
 /* C_ and X_ flags. */
 unsigned syscall_flags(unsigned nr);
+
+/* ---- errno_names.c: NULL, NULL and 0 when there is none ---- */
+const char *errno_name(int err);
+const char *errno_text(int err);
+int errno_by_name(const char *name, size_t len);
 
 /* ---- trace.c, inject.c ---- */
 /* Prints every call, then calls `next`'s. Makes itself active. */

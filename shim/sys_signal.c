@@ -252,6 +252,8 @@ static long kill_many(int pgid, const struct siginfo *si)
 
 		if (pgid == -1 ? p->pid == 1 || p == current_proc() : p->pgid != pgid)
 			continue;
+		if (si->signo && !sig_valid(si->signo))
+			return -EINVAL;
 		if (!may_signal(p, si->signo)) {
 			r = r == -ESRCH ? -EPERM : r;
 			continue;
@@ -268,8 +270,6 @@ long sys_kill(int pid, int sig)
 	struct siginfo si = info_from_self(sig, SI_USER);
 	struct proc *p;
 
-	if (sig && !sig_valid(sig))
-		return -EINVAL;
 	if (pid == INT32_MIN)
 		return -ESRCH;
 	if (pid <= 0)
@@ -277,6 +277,8 @@ long sys_kill(int pid, int sig)
 	p = proc_by_pid(pid);
 	if (!p)
 		return -ESRCH;
+	if (sig && !sig_valid(sig))
+		return -EINVAL;
 	if (!may_signal(p, sig))
 		return -EPERM;
 	return sig ? signal_send_proc(p, &si) : 0;
@@ -286,10 +288,10 @@ static long thread_kill(int tgid, int tid, const struct siginfo *si)
 {
 	struct thread *t = thread_by_tid(tid);
 
-	if (si->signo && !sig_valid(si->signo))
-		return -EINVAL;
 	if (!t || !t->proc || (tgid > 0 && t->proc->pid != tgid))
 		return -ESRCH;
+	if (si->signo && !sig_valid(si->signo))
+		return -EINVAL;
 	if (!may_signal(t->proc, si->signo))
 		return -EPERM;
 	return si->signo ? signal_send_thread(t, si) : 0;
@@ -331,11 +333,11 @@ long sys_rt_sigqueueinfo(int pid, int sig, uptr_t uinfo)
 
 	if (r)
 		return r;
-	if (sig && !sig_valid(sig))
-		return -EINVAL;
 	p = pid > 0 ? proc_by_pid(pid) : NULL;
 	if (!p)
 		return -ESRCH;
+	if (sig && !sig_valid(sig))
+		return -EINVAL;
 	if (!may_signal(p, sig))
 		return -EPERM;
 	return sig ? signal_send_proc(p, &si) : 0;

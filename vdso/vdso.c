@@ -53,8 +53,7 @@ static inline int clocks(uint64_t *mono, uint64_t *wall)
 	return 1;
 }
 
-int __vdso_clock_gettime(int clock, struct timespec *ts);
-int __vdso_clock_gettime(int clock, struct timespec *ts)
+static int get_clock(int clock, struct timespec *ts)
 {
 	uint64_t mono, wall, t;
 
@@ -74,6 +73,9 @@ int __vdso_clock_gettime(int clock, struct timespec *ts)
 	ts->nsec = (int64_t)(t % NSEC);
 	return 0;
 }
+
+int __vdso_clock_gettime(int clock, struct timespec *ts);
+int __vdso_clock_gettime(int clock, struct timespec *ts) { return get_clock(clock, ts); }
 
 int __vdso_gettimeofday(struct timeval *tv, int32_t *tz);
 int __vdso_gettimeofday(struct timeval *tv, int32_t *tz)
@@ -96,7 +98,7 @@ int64_t __vdso_time(int64_t *out)
 {
 	struct timespec ts;
 
-	__vdso_clock_gettime(REALTIME, &ts);
+	get_clock(REALTIME, &ts);
 	if (out)
 		*out = ts.sec;
 	return ts.sec;

@@ -9,7 +9,7 @@
  *
  * Missing: SIGIO (O_ASYNC is kept but nothing is sent). */
 #include "core/file/file.h"
-#include "core/lib/string.h"
+#include "core/lib/util.h"
 #include "core/mm/page.h"
 #include "core/mm/slab.h"
 #include "core/printf.h"
@@ -39,18 +39,9 @@ size_t file_count(void) { return files_open; }
 
 static int anon_setattr(struct inode *inode, const struct iattr *a)
 {
-	if (a->valid & ATTR_MODE)
-		inode->mode = (inode->mode & S_IFMT) | (a->mode & ~(uint32_t)S_IFMT);
-	if (a->valid & ATTR_UID)
-		inode->uid = a->uid;
-	if (a->valid & ATTR_GID)
-		inode->gid = a->gid;
-	if (a->valid & ATTR_ATIME)
-		inode->atime = a->atime;
-	if (a->valid & ATTR_MTIME)
-		inode->mtime = a->mtime;
-	inode_now(inode, ATTR_CTIME | (a->valid & ATTR_ATIME_NOW ? ATTR_ATIME : 0) |
-			 (a->valid & ATTR_MTIME_NOW ? ATTR_MTIME : 0));
+	if (a->valid & ATTR_SIZE)
+		return -EINVAL;
+	inode_apply(inode, a);
 	return 0;
 }
 
@@ -79,10 +70,7 @@ static struct inode *anon_inode_new(uint32_t mode)
 		return NULL;
 	inode->ops = &anon_inode_ops;
 	inode->nlink = 1;
-	if (current_proc()) {
-		inode->uid = cred_current()->fsuid;
-		inode->gid = cred_current()->fsgid;
-	}
+	inode_init_owner(inode, NULL);
 	return inode;
 }
 
@@ -145,20 +133,22 @@ int file_new_anon(const struct file_ops *ops, uint32_t mode, int flags, void *pr
 	return r;
 }
 
-/* A nameless file's path is a root dentry made for the occasion. */
 int file_path(struct file *f, struct path *out)
 {
-	static struct mount anon_mount;
+	const char *name = f->ops->anon_name ? f->ops->anon_name : "";
+	char text[64];
 
 	if (f->path.dentry) {
 		*out = f->path;
 		path_get(out);
 		return 0;
 	}
-	anon_mount.super = f->inode->super;
-	out->mnt = &anon_mount;
-	out->dentry = dentry_root(inode_get(f->inode));
-	return out->dentry ? 0 : -ENOMEM;
+	/* Those with a type show their inode's number: "pipe:[17]" (proc(5), /proc/pid/fd). */
+	if (S_ISFIFO(f->inode->mode) || S_ISSOCK(f->inode->mode)) {
+		ksnprintf(text, sizeof(text), "%s:[%lu]", name, f->inode->ino);
+		name = text;
+	}
+	return path_anon(f->inode, name, out);
 }
 
 static const struct file_ops *inode_file_ops(const struct inode *inode, int flags)

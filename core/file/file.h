@@ -190,8 +190,6 @@ struct pollfd_k {
 };
 /* poll(2): number ready, 0 at the deadline (ns, monotonic), -EINTR, -ENOMEM. */
 int poll_fds(struct pollfd_k *fds, unsigned n, uint64_t deadline);
-/* select(2) on bitmaps of n bits (NULL: none), replaced by the result: bits set in all, 0, -EBADF, -EINTR, -ENOMEM. */
-int poll_select(unsigned n, uint64_t *in, uint64_t *out, uint64_t *except, uint64_t deadline);
 
 /* ---- epoll (core/file/epoll.c) ---- */
 struct epoll_event_k {

@@ -1,12 +1,11 @@
-/* poll(2) and select(2): waiting for any of many files.
+/* poll(2): waiting for any of many files. select(2) is made of it in the shim.
  *
  * Each file's queues get a waiter that wakes this call's own queue. Files are asked once; the registering ends at the
  * first one that is ready, and nothing is registered when the caller does not want to wait. After a wake-up all are asked
  * again. References are held to every file a waiter sits on. The first few waiters live on the stack. */
 #include "core/file/file.h"
-#include "core/lib/string.h"
 #include "core/mm/slab.h"
-#include "core/sched.h"
+#include "core/timer.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/poll.h"
 
@@ -156,13 +155,14 @@ static int poll_round(struct poller *p, struct pollfd_k *fds, unsigned n)
 
 int poll_fds(struct pollfd_k *fds, unsigned n, uint64_t deadline)
 {
+	bool wait = deadline && (deadline == TIME_NEVER || deadline > clock_mono());
 	struct poller p;
 	int r;
 
-	poller_init(&p, deadline != 0);
+	poller_init(&p, wait);
 	for (;;) {
 		r = poll_round(&p, fds, n);
-		if (r || deadline == 0)
+		if (r || !wait)
 			break;
 		r = poller_wait(&p, deadline);
 		if (r) {
@@ -176,93 +176,5 @@ int poll_fds(struct pollfd_k *fds, unsigned n, uint64_t deadline)
 		}
 	}
 	poller_done(&p);
-	return r;
-}
-
-/* ---- select ---- */
-
-#define SELECT_IN  (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)
-#define SELECT_OUT (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)
-#define SELECT_EX  POLLPRI
-
-struct select_sets {
-	uint64_t *want[3]; /* in, out, except; NULL: none */
-	uint64_t *got[3];
-	unsigned n;
-};
-
-static const unsigned select_events[3] = { SELECT_IN, SELECT_OUT, SELECT_EX };
-
-static bool set_has(const uint64_t *set, unsigned fd) { return set && (set[fd / 64] >> (fd % 64) & 1); }
-
-static int select_round(struct poller *p, struct select_sets *s)
-{
-	int count = 0;
-
-	for (unsigned fd = 0; fd < s->n; fd++) {
-		unsigned wanted = 0, ev;
-
-		for (unsigned k = 0; k < 3; k++)
-			if (set_has(s->want[k], fd))
-				wanted |= select_events[k];
-		if (!wanted)
-			continue;
-		ev = poller_ask(p, (int)fd, wanted);
-		if (ev == POLLNVAL)
-			return -EBADF;
-		for (unsigned k = 0; k < 3; k++)
-			if (set_has(s->want[k], fd) && (ev & select_events[k])) {
-				s->got[k][fd / 64] |= 1ul << (fd % 64);
-				count++;
-			}
-	}
-	return count;
-}
-
-static int select_run(struct select_sets *s, uint64_t deadline)
-{
-	struct poller p;
-	int r;
-
-	poller_init(&p, deadline != 0);
-	for (;;) {
-		r = select_round(&p, s);
-		if (r || deadline == 0)
-			break;
-		r = poller_wait(&p, deadline);
-		if (r) {
-			if (r != -ENOMEM) {
-				int late = select_round(&p, s);
-
-				r = late ? late : r == -ETIMEDOUT ? 0 : r;
-			}
-			break;
-		}
-	}
-	poller_done(&p);
-	return r;
-}
-
-int poll_select(unsigned n, uint64_t *in, uint64_t *out, uint64_t *except, uint64_t deadline)
-{
-	size_t words = (n + 63) / 64;
-	uint64_t few[3 * 2], *got = few;
-	struct select_sets s = { { in, out, except }, { NULL }, n };
-	int r;
-
-	if (words > 2) {
-		got = kmalloc(3 * words * sizeof(*got));
-		if (!got)
-			return -ENOMEM;
-	}
-	memset(got, 0, 3 * words * sizeof(*got));
-	for (unsigned k = 0; k < 3; k++)
-		s.got[k] = got + k * words;
-	r = select_run(&s, deadline);
-	for (unsigned k = 0; k < 3 && r >= 0; k++)
-		if (s.want[k])
-			memcpy(s.want[k], s.got[k], words * sizeof(*got));
-	if (got != few)
-		kfree(got);
 	return r;
 }

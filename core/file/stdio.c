@@ -301,13 +301,15 @@ static int device_file(const char *path, uint64_t rdev, const struct file_ops *o
 {
 	int r = device_open(path, rdev, flags, out);
 
-	if (r && r != -ENOMEM) {
-		r = file_new_anon(ops, S_IFCHR | 0620, flags, NULL, out);
-		if (!r)
-			(*out)->inode->rdev = rdev;
-	}
-	if (!r)
+	if (!r) {
 		(*out)->ops = ops;
+		return 0;
+	}
+	if (r == -ENOMEM || r == -ENFILE)
+		return r;
+	r = file_new_anon(ops, S_IFCHR | 0620, flags, NULL, out);
+	if (!r)
+		(*out)->inode->rdev = rdev;
 	return r;
 }
 

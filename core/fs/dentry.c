@@ -72,10 +72,15 @@ static void dentry_hash(struct dentry *d)
 
 static void dentry_unhash(struct dentry *d)
 {
-	if (dentry_hashed(d)) {
-		list_remove(&d->hash_link);
-		hashed_count--;
-	}
+	struct list *table = dcache_table;
+
+	if (!dentry_hashed(d))
+		return;
+	list_remove(&d->hash_link);
+	if (--hashed_count || table == first_table)
+		return;
+	table_use(first_table, BUCKETS_FIRST);
+	kfree(table);
 }
 
 /* Its super lets names be remembered: any, or only existing ones. */
@@ -328,6 +333,13 @@ int dentry_lookup(struct dentry *dir, const struct name *n, struct dentry **out)
 	r = dentry_lookup_locked(dir, n, out);
 	mutex_unlock(&dir->inode->lock);
 	return r;
+}
+
+void dentry_remember(struct dentry *d)
+{
+	for (; d->parent != d; d = d->parent)
+		if (!dentry_hashed(d) && !d->unlinked)
+			dentry_hash(d);
 }
 
 void dentry_drop(struct dentry *d) { dentry_unhash(d); }

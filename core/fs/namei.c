@@ -323,11 +323,12 @@ struct rename {
 	unsigned flags;
 };
 
+/* By inode: a file system without cached names may have two dentries for one directory. */
 static bool is_ancestor(const struct dentry *a, const struct dentry *d)
 {
-	while (d != a && d->parent != d)
+	while (d->inode != a->inode && d->parent != d)
 		d = d->parent;
-	return d == a;
+	return d->inode == a->inode;
 }
 
 static void rename_lock(const struct rename *r)

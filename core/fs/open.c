@@ -7,6 +7,7 @@
  *
  * Missing: O_CREAT of the file system's own in one step (a lookup and a creation are two requests); leases. */
 #include "core/file/file.h"
+#include "core/fs/devfs.h"
 #include "core/fs/walk.h"
 #include "core/proc/cred.h"
 #include "core/proc/proc.h"
@@ -72,9 +73,11 @@ static int open_kind(struct inode *i, struct file *f)
 		return fifo_open(i, f);
 	if (i->ops->open)
 		return i->ops->open(i, f);
-	if (S_ISCHR(i->mode) || S_ISBLK(i->mode))
-		return i->fops ? 0 : -ENXIO;
-	return 0;
+	if (i->fops)
+		return 0;
+	if (S_ISCHR(i->mode))
+		return chrdev_open(i, f);
+	return S_ISBLK(i->mode) ? -ENXIO : 0;
 }
 
 static int open_object(const struct path *p, int flags, bool truncate, struct file **out)

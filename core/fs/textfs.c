@@ -104,16 +104,19 @@ static int text_readdir(struct inode *dir, struct file *f, struct dir_ctx *ctx)
 
 /* ---- links ---- */
 
+int text_copy(char *buf, size_t size, const char *text)
+{
+	size_t n = MIN(strlen(text), size);
+
+	memcpy(buf, text, n);
+	return (int)n;
+}
+
 static int text_readlink(struct inode *inode, char *buf, size_t size)
 {
 	const struct text_inode *t = text_of(inode);
-	size_t n;
 
-	if (t->node->readlink)
-		return t->node->readlink(t, buf, size);
-	n = MIN(strlen(t->node->text), size);
-	memcpy(buf, t->node->text, n);
-	return (int)n;
+	return t->node->readlink ? t->node->readlink(t, buf, size) : text_copy(buf, size, t->node->text);
 }
 
 static int text_follow(struct inode *inode, struct path *out)

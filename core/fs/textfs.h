@@ -51,6 +51,9 @@ uint64_t text_ino(uint64_t dir, const char *name, size_t len);
 /* A decimal number without leading zeroes (a pid or a descriptor): its value, or -1. */
 int text_number(const char *name, size_t len);
 
+/* For readlink: copies what fits, returns how much. */
+int text_copy(char *buf, size_t size, const char *text);
+
 /* procfs fills these in: ownership of a process's files. */
 struct text_super {
 	const struct text_node *root;

@@ -238,7 +238,8 @@ struct super *super_new(const char *type, const struct super_ops *ops, uint64_t 
 void super_free(struct super *s);
 /* Mounts s over `at` (NULL: the root of all). The mount takes over the super. 0, -ENOMEM, -EBUSY, -ENOTDIR. */
 int mount_add(struct super *s, const struct path *at, unsigned flags, const char *source);
-struct mount *mount_root(void);
+void mount_drop_all(void); /* unit tests: the end of all mounts and their supers */
+struct mount *mount_root(void); /* NULL: nothing is mounted yet */
 void mount_root_path(struct path *out); /* with references */
 
 /* ---- walking (core/fs/path.c) ---- */
@@ -317,8 +318,8 @@ void overlay_changes(struct super *overlay, uint64_t *files, uint64_t *bytes);
 /* Boot: mounts everything that boot_params() and the command line ask for. Panics with a clear line when it cannot. When
  * there is a current process with an fs_info, also sets its root and working directory. */
 void vfs_init(void);
-/* The root and the working directory the program begins with (references for the caller). When the latter does not exist
- * the machine ends with a message and exit status 126, or 127 when it is no directory. */
+/* The root and the working directory the program begins with (references for the caller). Without the latter the machine
+ * ends with a message and exit status 126. */
 void vfs_boot_dirs(struct path *root, struct path *cwd);
 /* The end: writes dirty pages back, then saves the overlay's changes (save=) or prints how many are discarded. */
 void vfs_shutdown(void);

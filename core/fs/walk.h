@@ -70,6 +70,8 @@ static inline struct dentry *dcache_find(const struct dentry *dir, const struct 
 void dentry_instantiate(struct dentry *d, struct inode *inode);
 /* An entry of a locked directory has been removed. */
 void dentry_unlink(struct dentry *d);
+/* d and its parents are found by lookups even if their super does not cache names: something is mounted on d. */
+void dentry_remember(struct dentry *d);
 /* A nameless child of dir, never looked up, marked unlinked (O_TMPFILE); consumes the inode reference. NULL: no RAM. */
 struct dentry *dentry_nameless(struct dentry *dir, struct inode *inode);
 /* Renames: the memory for a new name is taken first (NULL *spare: the old one's place is enough), so that the move itself

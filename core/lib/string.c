@@ -233,3 +233,13 @@ char *strstr(const char *hay, const char *needle)
 			return NULL;
 	}
 }
+
+/* gcc calls this for __builtin_popcountl() where the instruction may be missing. */
+int __popcountdi2(uint64_t x);
+int __popcountdi2(uint64_t x)
+{
+	x -= x >> 1 & 0x5555555555555555ul;
+	x = (x & 0x3333333333333333ul) + (x >> 2 & 0x3333333333333333ul);
+	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0ful;
+	return (int)(x * 0x0101010101010101ul >> 56);
+}

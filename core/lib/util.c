@@ -16,6 +16,11 @@ struct spec {
 	int width, prec; /* prec < 0: none given */
 };
 
+/* The arguments, in a structure because a va_list cannot be passed by reference from everywhere. */
+struct args {
+	va_list ap;
+};
+
 static void out_char(struct out *o, char c)
 {
 	if (o->len + 1 < o->size)
@@ -59,10 +64,10 @@ static void out_number(struct out *o, const struct spec *s, uint64_t v, unsigned
 	if (n == 0 && s->prec != 0)
 		digits[n++] = '0';
 	zeroes = s->prec - n;
-	if (s->alt && base == 8 && zeroes <= 0 && (n == 0 || digits[n - 1] != '0'))
-		zeroes = 1;
 	if (s->zero && !s->left && s->prec < 0)
 		zeroes = s->width - np - n;
+	if (s->alt && base == 8 && zeroes <= 0 && (n == 0 || digits[n - 1] != '0'))
+		zeroes = 1;
 	if (zeroes < 0)
 		zeroes = 0;
 	pad = s->width - np - zeroes - n;
@@ -108,12 +113,14 @@ static unsigned parse_length(const char **fmt)
 {
 	switch (**fmt) {
 	case 'h':
-		if (*++*fmt != 'h')
+		(*fmt)++;
+		if (**fmt != 'h')
 			return sizeof(short);
 		(*fmt)++;
 		return sizeof(char);
 	case 'l':
-		if (*++*fmt == 'l')
+		(*fmt)++;
+		if (**fmt == 'l')
 			(*fmt)++;
 		return sizeof(long);
 	case 'z': case 't': case 'j':
@@ -131,81 +138,100 @@ static int64_t truncate_signed(int64_t v, unsigned bytes)
 	return (int64_t)((uint64_t)v << shift) >> shift;
 }
 
-int kvsnprintf(char *buf, size_t size, const char *fmt, va_list args)
+/* Flags, width and precision. */
+static void parse_spec(const char **fmt, struct spec *s, struct args *a)
+{
+	*s = (struct spec){ .prec = -1 };
+	parse_flags(fmt, s);
+	if (**fmt == '*') {
+		(*fmt)++;
+		s->width = va_arg(a->ap, int);
+		if (s->width < 0) {
+			s->left = true;
+			s->width = -s->width;
+		}
+	} else {
+		s->width = parse_int(fmt);
+	}
+	if (**fmt != '.')
+		return;
+	(*fmt)++;
+	if (**fmt == '*') {
+		(*fmt)++;
+		s->prec = va_arg(a->ap, int);
+	} else {
+		s->prec = parse_int(fmt);
+	}
+}
+
+/* An integer argument of so many bytes. */
+static int64_t arg_int(struct args *a, unsigned bytes)
+{
+	return bytes == sizeof(long) ? va_arg(a->ap, long) : va_arg(a->ap, int);
+}
+
+/* One conversion; false when c is none of ours. */
+static bool out_conversion(struct out *o, struct spec *s, char c, unsigned bytes, struct args *a)
+{
+	const char *text;
+	int64_t v;
+
+	switch (c) {
+	case 'd': case 'i':
+		v = truncate_signed(arg_int(a, bytes), bytes);
+		out_number(o, s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0, true);
+		return true;
+	case 'u': case 'x': case 'X': case 'o':
+		s->upper = c == 'X';
+		out_number(o, s, (uint64_t)arg_int(a, bytes) & (~0ul >> (64 - 8 * bytes)), c == 'u' ? 10 : c == 'o' ? 8 : 16,
+			   false, false);
+		return true;
+	case 'p':
+		s->alt = true;
+		out_number(o, s, (uint64_t)va_arg(a->ap, void *), 16, false, false);
+		return true;
+	case 'c':
+		c = (char)va_arg(a->ap, int);
+		out_text(o, s, &c, 1);
+		return true;
+	case 's':
+		text = va_arg(a->ap, const char *);
+		if (!text)
+			text = "(null)";
+		out_text(o, s, text, s->prec < 0 ? strlen(text) : strnlen(text, (size_t)s->prec));
+		return true;
+	case '%':
+		out_char(o, '%');
+		return true;
+	}
+	return false;
+}
+
+int kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
 {
 	struct out o = { buf, size, 0 };
-	va_list ap;
+	struct args a;
 
-	va_copy(ap, args);
+	va_copy(a.ap, ap);
 	while (*fmt) {
-		struct spec s = { .prec = -1 };
-		const char *start = fmt, *text;
+		const char *start = fmt;
+		struct spec s;
 		unsigned bytes;
-		int64_t v;
 		char c;
 
-		if (*fmt != '%') {
-			out_char(&o, *fmt++);
+		if (*fmt++ != '%') {
+			out_char(&o, *start);
 			continue;
 		}
-		fmt++;
-		parse_flags(&fmt, &s);
-		if (*fmt == '*') {
-			fmt++;
-			s.width = va_arg(ap, int);
-			if (s.width < 0) {
-				s.left = true;
-				s.width = -s.width;
-			}
-		} else {
-			s.width = parse_int(&fmt);
-		}
-		if (*fmt == '.') {
-			fmt++;
-			if (*fmt == '*') {
-				fmt++;
-				s.prec = va_arg(ap, int);
-			} else {
-				s.prec = parse_int(&fmt);
-			}
-		}
+		parse_spec(&fmt, &s, &a);
 		bytes = parse_length(&fmt);
 		c = *fmt ? *fmt++ : '\0';
-		switch (c) {
-		case 'd': case 'i':
-			v = bytes == sizeof(long) ? va_arg(ap, long) : va_arg(ap, int);
-			v = truncate_signed(v, bytes);
-			out_number(&o, &s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0, true);
-			break;
-		case 'u': case 'x': case 'X': case 'o':
-			v = bytes == sizeof(long) ? va_arg(ap, long) : va_arg(ap, int);
-			s.upper = c == 'X';
-			out_number(&o, &s, (uint64_t)v & (~0ul >> (64 - 8 * bytes)), c == 'u' ? 10 : c == 'o' ? 8 : 16,
-				   false, false);
-			break;
-		case 'p':
-			s.alt = true;
-			out_number(&o, &s, (uint64_t)va_arg(ap, void *), 16, false, false);
-			break;
-		case 'c':
-			c = (char)va_arg(ap, int);
-			out_text(&o, &s, &c, 1);
-			break;
-		case 's':
-			text = va_arg(ap, const char *);
-			if (!text)
-				text = "(null)";
-			out_text(&o, &s, text, s.prec < 0 ? strlen(text) : strnlen(text, (size_t)s.prec));
-			break;
-		case '%':
-			out_char(&o, '%');
-			break;
-		default: /* not ours: show it as it stands */
-			while (start < fmt)
-				out_char(&o, *start++);
-		}
+		if (out_conversion(&o, &s, c, bytes, &a))
+			continue;
+		while (start < fmt) /* shown as it stands */
+			out_char(&o, *start++);
 	}
-	va_end(ap);
+	va_end(a.ap);
 	if (size)
 		buf[MIN(o.len, size - 1)] = '\0';
 	return (int)o.len;

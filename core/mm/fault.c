@@ -27,16 +27,12 @@ struct fault {
 	vaddr_t va;      /* page aligned */
 	unsigned access; /* PROT_ */
 	pte_t *e;        /* the entry for va */
+	bool read;       /* a page had to be read: a major fault */
 };
 
 static struct page *entry_page(pte_t e)
 {
 	return pa_to_page(pte_pa(e));
-}
-
-static void count_rss(struct space *s)
-{
-	s->rss_peak = MAX(s->rss_peak, s->rss_anon + s->rss_file);
 }
 
 /* ---- access rights and growing stacks ---- */
@@ -130,7 +126,6 @@ static int fault_anon(struct fault *f)
 	if (!done)
 		return -ENOMEM;
 	f->s->rss_anon += done;
-	f->s->faults_minor++;
 	plat_space_map(f->s->plat, f->va, done * PAGE_SIZE);
 	return 0;
 }
@@ -159,7 +154,6 @@ static int entry_copy(struct fault *f, struct page *from)
 	}
 	*f->e = entry_make(f->v, page_to_pa(p), PTE_ANON);
 	f->s->rss_anon++;
-	f->s->faults_minor++;
 	if (shown)
 		plat_space_unmap(f->s->plat, f->va, PAGE_SIZE);
 	plat_space_map(f->s->plat, f->va, PAGE_SIZE);
@@ -184,7 +178,7 @@ static int file_page(struct fault *f, struct page **out)
 	mutex_unlock(&f->s->lock);
 	r = pagecache_get(c, index, out);
 	mutex_lock(&f->s->lock);
-	f->s->faults_major += !r;
+	f->read = true;
 	v = space_find(f->s, f->va);
 	if (!r && (!v || v != f->v || v->file != file || v->start > f->va || vma_index(v, f->va) != index ||
 		   !vma_allows(v, f->access) || (*out)->cache != c)) {
@@ -212,30 +206,32 @@ static void file_map(struct fault *f, pte_t *e, struct page *p)
 	f->s->rss_file++;
 }
 
-/* Maps what is cached around f->va, which has its page; tells the platform about all of it. */
+/* Maps what is cached around f->va, which has its page already, and tells the platform: of runs of new entries only. */
 static void file_around(struct fault *f)
 {
-	vaddr_t start = MAX(f->v->start, ALIGN_DOWN(f->va, AROUND_MAX * PAGE_SIZE));
-	vaddr_t end = MIN(f->v->end, ALIGN_DOWN(f->va, AROUND_MAX * PAGE_SIZE) + AROUND_MAX * PAGE_SIZE);
-	vaddr_t low = f->va, high = f->va + PAGE_SIZE;
-	struct pagecache *c = &f->v->file->inode->cache;
-	uint64_t size_pages = ALIGN_UP(f->v->file->inode->size, PAGE_SIZE) >> PAGE_SHIFT;
-	long first = (long)(f->va - start) >> PAGE_SHIFT;
+	struct inode *inode = f->v->file->inode;
+	vaddr_t window = ALIGN_DOWN(f->va, AROUND_MAX * PAGE_SIZE);
+	vaddr_t start = MAX(f->v->start, window), end = MIN(f->v->end, window + AROUND_MAX * PAGE_SIZE), run = start;
+	uint64_t beyond = ALIGN_UP(inode->size, PAGE_SIZE) >> PAGE_SHIFT;
+	pte_t *e = f->e - ((f->va - start) >> PAGE_SHIFT);
 
-	for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
-		pte_t *e = f->e - first + ((va - start) >> PAGE_SHIFT);
+	for (vaddr_t va = start; va < end; va += PAGE_SIZE, e++) {
+		uint64_t index = vma_index(f->v, va);
 		struct page *p;
 
-		if (pte_used(*e) || vma_index(f->v, va) >= size_pages || !(p = pagecache_find(c, vma_index(f->v, va))))
+		if (va == f->va)
 			continue;
-		file_map(f, e, p);
-		low = MIN(low, va);
-		high = MAX(high, va + PAGE_SIZE);
+		p = pte_used(*e) || index >= beyond ? NULL : pagecache_find(&inode->cache, index);
+		if (p) {
+			file_map(f, e, p);
+			continue;
+		}
+		if (run < va)
+			plat_space_map(f->s->plat, run, va - run);
+		run = va + PAGE_SIZE;
 	}
-	/* Only runs that were not valid before: the platform may be told less, never more. */
-	plat_space_map(f->s->plat, f->va, PAGE_SIZE);
-	(void)low;
-	(void)high;
+	if (run < end)
+		plat_space_map(f->s->plat, run, end - run);
 }
 
 /* A write to a shared page: the cache and the file system learn that it changes. */
@@ -273,7 +269,6 @@ static int fault_file(struct fault *f)
 	if (write)
 		file_written(f, p);
 	file_map(f, f->e, p);
-	f->s->faults_minor++;
 	file_around(f);
 	return 0;
 }
@@ -290,41 +285,44 @@ static int fault_rights(struct fault *f)
 	if (f->access == PROT_WRITE && !(*f->e & PTE_ANON))
 		file_written(f, p);
 	*f->e = entry_make(f->v, pte_pa(*f->e), *f->e);
-	f->s->faults_minor++;
 	plat_space_protect(f->s->plat, f->va, PAGE_SIZE);
 	return 0;
 }
 
-static int fault_locked(struct space *s, vaddr_t va, unsigned access)
+static int fault_once(struct fault *f)
 {
-	struct fault f = { .s = s, .va = va, .access = access };
 	bool huge;
-	int r = find_vma(s, va, access, &f.v);
+	int r = find_vma(f->s, f->va, f->access, &f->v);
 
 	if (r)
 		return r;
-	f.e = pt_walk(s->root, va, true, &huge);
-	if (!f.e)
+	f->e = pt_walk(f->s->root, f->va, true, &huge);
+	if (!f->e)
 		return -ENOMEM;
 	kassert(!huge);
-	if (entry_allows(*f.e, access))
+	if (entry_allows(*f->e, f->access))
 		return 0;
-	if (pte_used(*f.e))
-		return fault_rights(&f);
-	return f.v->file ? fault_file(&f) : fault_anon(&f);
+	if (pte_used(*f->e))
+		return fault_rights(f);
+	return f->v->file ? fault_file(f) : fault_anon(f);
 }
 
 int space_fault(struct space *s, vaddr_t addr, unsigned access)
 {
+	struct fault f = { .s = s, .va = ALIGN_DOWN(addr, PAGE_SIZE), .access = access };
 	int r;
 
 	if (addr >= USER_MAX)
 		return -EFAULT;
 	mutex_lock(&s->lock);
 	do
-		r = fault_locked(s, ALIGN_DOWN(addr, PAGE_SIZE), access);
+		r = fault_once(&f);
 	while (r == FAULT_AGAIN);
-	count_rss(s);
+	s->rss_peak = MAX(s->rss_peak, s->rss_anon + s->rss_file);
+	if (f.read)
+		s->faults_major++;
+	else
+		s->faults_minor++;
 	mutex_unlock(&s->lock);
 	return r;
 }
@@ -377,12 +375,10 @@ void *space_private_page(struct space *s, vaddr_t va)
 	struct fault f = { .s = s, .va = ALIGN_DOWN(va, PAGE_SIZE), .access = PROT_READ };
 	struct page *p = NULL;
 	bool huge;
-	int r;
 
-	/* As long as the page leaves again before the lock is taken: make it present, then private. */
+	/* Make it present, then private; again if it has left before the lock is taken. */
 	for (;;) {
-		r = space_fault(s, va, va < USER_MAX ? PROT_READ : 0);
-		if (r)
+		if (space_fault(s, va, PROT_READ))
 			return NULL;
 		mutex_lock(&s->lock);
 		f.e = pt_walk(s->root, f.va, false, &huge);

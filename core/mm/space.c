@@ -140,11 +140,8 @@ struct vma *vma_copy(const struct vma *v, vaddr_t start, vaddr_t end)
 /* Splits v at `at`, which lies inside: v keeps the lower part. */
 static int vma_split(struct space *s, struct vma *v, vaddr_t at)
 {
-	struct vma *upper;
+	struct vma *upper = vma_copy(v, at, v->end);
 
-	if (s->vma_count >= SPACE_MAX_VMAS)
-		return -ENOMEM;
-	upper = vma_copy(v, at, v->end);
 	if (!upper)
 		return -ENOMEM;
 	upper->pgoff = vma_index(v, at);
@@ -154,23 +151,20 @@ static int vma_split(struct space *s, struct vma *v, vaddr_t at)
 	return 0;
 }
 
+static int split_at(struct space *s, vaddr_t at, unsigned max)
+{
+	struct vma *v = space_find(s, at);
+
+	if (!v || v->start >= at)
+		return 0;
+	return s->vma_count < max ? vma_split(s, v, at) : -ENOMEM;
+}
+
 int space_isolate(struct space *s, vaddr_t start, vaddr_t end)
 {
-	struct vma *v = space_find(s, start);
-	int r;
+	int r = split_at(s, start, SPACE_MAX_VMAS);
 
-	if (v && v->start < start) {
-		r = vma_split(s, v, start);
-		if (r)
-			return r;
-	}
-	v = space_find(s, end);
-	if (v && v->start < end) {
-		r = vma_split(s, v, end);
-		if (r)
-			return r;
-	}
-	return 0;
+	return r ? r : split_at(s, end, SPACE_MAX_VMAS);
 }
 
 static bool vma_alike(const struct vma *a, const struct vma *b)
@@ -357,9 +351,13 @@ int space_unmap(struct space *s, vaddr_t start, vaddr_t end, struct list *dead)
 
 	if (!v || v->start >= end)
 		return 0;
-	r = space_isolate(s, start, end);
+	if (v->start < start && end < v->end && s->vma_count >= SPACE_MAX_VMAS)
+		return -ENOMEM; /* two of one; everything else leaves no more than there were */
+	r = split_at(s, start, ~0u);
+	if (!r)
+		r = split_at(s, end, ~0u);
 	if (r)
-		return r;
+		goto out_merge;
 	for (v = space_find(s, start); v && v->start < end; v = next) {
 		next = vma_next(v);
 		vma_detach(v);
@@ -374,6 +372,10 @@ int space_unmap(struct space *s, vaddr_t start, vaddr_t end, struct list *dead)
 	pt_prune(s->root, start, end, low, high);
 	note_gap(s, low, high);
 	return 0;
+
+out_merge:
+	space_merge(s, start, end);
+	return r;
 }
 
 int space_munmap(struct space *s, vaddr_t addr, size_t len)
@@ -395,12 +397,15 @@ int space_munmap(struct space *s, vaddr_t addr, size_t len)
 /* Backs a shared mapping that has no file with a nameless one, so that it is shared like any other. */
 static int share_anonymous(struct vma *v)
 {
+	struct iattr a = { .valid = ATTR_SIZE, .size = v->end - v->start };
 	struct file *f;
 	int r = memfd_new("dev/zero", 0, &f);
 
 	if (r)
 		return r;
-	r = vfs_truncate(f->inode, v->end - v->start);
+	mutex_lock(&f->inode->lock);
+	r = f->inode->ops->setattr(f->inode, &a); /* not vfs_truncate(): RLIMIT_FSIZE does not count here */
+	mutex_unlock(&f->inode->lock);
 	if (r) {
 		file_put(f);
 		return r;

@@ -111,6 +111,7 @@ void space_clean_inode(struct inode *inode, uint64_t first, uint64_t last);
 
 /* /proc/…/maps, smaps. */
 void space_print_maps(struct space *s, struct seqbuf *out);
+void space_print_smaps(struct space *s, struct seqbuf *out);
 
 /* A private copy of the page at va that the kernel may write to (code patching): its kernel address, or NULL. May sleep. */
 void *space_private_page(struct space *s, vaddr_t va);

@@ -2,10 +2,12 @@
  *
  * An interrupt is noted where it arrives and turned into IRQ_ bits when the kernel looks (irq_collect), so that nothing
  * runs in interrupt context. The first IOAPIC is at its usual place on every machine we boot on; another one (QEMU's
- * microvm with ACPI) is looked up in the MADT (ACPI 6.5, 5.2.12) when a driver asks for an input that the first has not. */
+ * microvm with ACPI) is looked up in the MADT (ACPI 6.5, 5.2.12) when a driver asks for an input that the first has
+ * not. */
 #include "core/lib/string.h"
 #include "plat/kvm/kvm.h"
 #include "plat/plat.h"
+#include "shim/abi/errno.h"
 
 #define PIC1_DATA 0x21
 #define PIC2_DATA 0xa1
@@ -141,7 +143,8 @@ static void ioapic_add(paddr_t pa, unsigned gsi_base)
 	ioapic_count++;
 }
 
-/* ACPI 6.5, 5.2.5 to 5.2.12: table layouts, by offset. Bad checksums are not looked for: the tables are the hypervisor's. */
+/* ACPI 6.5, 5.2.5 to 5.2.12: table layouts, by offset. Bad checksums are not looked for: the tables are the
+ * hypervisor's. */
 #define RSDP_REVISION 15
 #define RSDP_RSDT 16
 #define RSDP_XSDT 24
@@ -232,7 +235,7 @@ int irq_enable(unsigned gsi, unsigned vector, bool level, bool low)
 		io = ioapic_find(gsi);
 	}
 	if (io == NULL)
-		return -19; /* ENODEV */
+		return -ENODEV;
 	input = gsi - io->gsi_base;
 	ioapic_write(io, IOAPIC_ENTRY(input) + 1, apic_id << 24);
 	ioapic_write(io, IOAPIC_ENTRY(input), vector | (level ? ENTRY_LEVEL : 0) | (low ? ENTRY_ACTIVE_LOW : 0));

@@ -1,12 +1,12 @@
 /* From the boot loader to kvm_main() on our own page tables, GDT and stack.
  *
- * Two entries. boot32 is the PVH one (Xen's ELF note 18; xen/include/public/arch-x86/hvm/start_info.h): 32-bit protected
- * mode, paging off, flat segments, ebx = physical address of struct hvm_start_info. boot64 is the Linux 64-bit boot
- * protocol as Firecracker before 1.12 uses it (Documentation/arch/x86/boot.rst): long mode on the loader's identity map,
- * rsi = physical address of the zero page; CR0 may have CD and NW set.
+ * Two entries. boot32 is the PVH one (Xen's ELF note 18; xen/include/public/arch-x86/hvm/start_info.h): 32-bit
+ * protected mode, paging off, flat segments, ebx = physical address of struct hvm_start_info. boot64 is the Linux
+ * 64-bit boot protocol as Firecracker before 1.12 uses it (Documentation/arch/x86/boot.rst): long mode on the loader's
+ * identity map, rsi = physical address of the zero page; CR0 may have CD and NW set.
  *
- * The tables made here map the first 16 MiB twice: at 0, where this code runs, and at KVM_IMAGE_BASE. The rest is built by
- * mem_init() in C, which also takes the identity map away. .bss is zero: the ELF loader did that. */
+ * The tables made here map the first 16 MiB twice: at 0, where this code runs, and at KVM_IMAGE_BASE. The rest is
+ * built by mem_init() in C, which also takes the identity map away. .bss is zero: the ELF loader did that. */
 #include "plat/kvm/kvm.h"
 
 #define PA(symbol) (symbol - KVM_IMAGE_BASE)
@@ -124,8 +124,7 @@ kvm_gdt:
 gdt_end:
 gdt_low:
 	.word	gdt_end - kvm_gdt - 1
-	.long	PA(kvm_gdt)
-	.balign	8
+	.quad	PA(kvm_gdt)	/* 32-bit code reads the lower half */
 gdt_high:
 	.word	gdt_end - kvm_gdt - 1
 	.quad	kvm_gdt

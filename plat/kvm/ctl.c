@@ -1,11 +1,13 @@
-/* The control channel (plat/ctl.h) as the guest sees it: boot blob, standard streams, terminal size, signals, log, exit.
+/* The control channel (plat/ctl.h) as the guest sees it: boot blob, standard streams, terminal size, signals, log,
+ * exit.
  *
- * Without a channel — no virtio-serial device with a connected port: QEMU started by hand, Firecracker — standard output
- * and error go to the serial line, standard input is /dev/null, and there is no boot blob.
+ * Without a channel — no virtio-serial device with a connected port: QEMU started by hand, Firecracker — standard
+ * output and error go to the serial line, standard input is /dev/null, and there is no boot blob.
  *
- * Input frames are acted on when they are complete, except CTL_STDIN, whose bytes go to the stdin ring as they arrive. The
- * ring has as many bytes as the host may ever have credit for; a host that sends more, or a header beyond CTL_FRAME_MAX,
- * has lost the protocol: the channel is given up. A known frame of the wrong length and an unknown type are ignored.
+ * Input frames are acted on when they are complete, except CTL_STDIN, whose bytes go to the stdin ring as they arrive.
+ * The ring has as many bytes as the host may ever have credit for; a host that sends more, or a header beyond
+ * CTL_FRAME_MAX, has lost the protocol: the channel is given up. A known frame of the wrong length and an unknown type
+ * are ignored.
  *
  * A host that goes away while the program runs is a hang-up: end of file, EPIPE and SIGHUP. */
 #include "core/lib/string.h"
@@ -31,6 +33,7 @@ static struct {
 	struct frame_parser parser;
 	bool open;                        /* there is a channel */
 	bool gone;                        /* there was one */
+	bool stuck;                       /* the last message for the log did not get through in time */
 	bool have_blob, have_stdio, have_winsize;
 	uint8_t kind[3];                  /* enum plat_stdio_kind */
 	bool closed[3];                   /* the host's reader of this output has gone */
@@ -60,7 +63,9 @@ static bool frame_send(enum ctl_type type, const void *payload, size_t len, bool
 /* The program has asked for its end from outside: output that nobody reads must not hold it up. */
 static bool end_asked(void)
 {
-	return ctl.signals & (1ull << (SIGINT - 1) | 1ull << (SIGTERM - 1) | 1ull << (SIGHUP - 1));
+	uint64_t end = 1ull << (SIGINT - 1) | 1ull << (SIGQUIT - 1) | 1ull << (SIGTERM - 1) | 1ull << (SIGHUP - 1);
+
+	return ctl.signals & end;
 }
 
 /* Sends text in frames, waiting with the CPU until `limit` for room. How much was taken. */
@@ -86,12 +91,10 @@ static size_t text_send(enum ctl_type type, const char *text, size_t len, uint64
 /* A host that has not read for LOG_WAIT_NS is not waited for again until a message gets through at once. */
 bool ctl_log(const char *text, size_t len)
 {
-	static bool stuck;
-
 	if (!ctl.open || ctl.gone)
 		return false;
-	stuck = text_send(CTL_LOG, text, len, stuck ? 0 : plat_time_mono() + LOG_WAIT_NS) < len;
-	return !stuck;
+	ctl.stuck = text_send(CTL_LOG, text, len, ctl.stuck ? 0 : plat_time_mono() + LOG_WAIT_NS) < len;
+	return !ctl.stuck;
 }
 
 void plat_trace(const char *text, size_t len)
@@ -102,8 +105,8 @@ void plat_trace(const char *text, size_t len)
 		text_send(CTL_TRACE, text, len, TIME_NEVER);
 }
 
-/* What the program has written is kept for a slow reader as a pipe would keep it; only a signal to end, or a panic, cuts
- * that short. */
+/* What the program has written is kept for a slow reader as a pipe would keep it; only a signal to end, or a panic,
+ * cuts that short. */
 void ctl_exit(uint32_t status)
 {
 	uint64_t limit = status == CTL_EXIT_PANIC ? plat_time_mono() + NSEC_PER_SEC : TIME_NEVER;
@@ -313,15 +316,15 @@ long plat_stdio_read(void *buf, size_t len)
 	return n;
 }
 
-/* The stream that carries what is written to fd. A write to a terminal on descriptor 0 goes by the output that is the same
- * terminal; when only descriptor 0 is one, by frames of its own type. */
+/* The stream that carries what is written to fd. A write to a terminal on descriptor 0 goes by the output that is
+ * the same terminal; when only descriptor 0 is one, by frames of its own type. */
 static enum ctl_type stream_of(int fd)
 {
 	if (fd == 1 || (fd == 0 && ctl.kind[1] == PLAT_STDIO_TTY))
 		return CTL_STDOUT;
 	if (fd == 2 || ctl.kind[2] == PLAT_STDIO_TTY)
 		return CTL_STDERR;
-	return CTL_STDIN;
+	return CTL_TTY;
 }
 
 static long stream_write(enum ctl_type type, const char *buf, size_t len)

@@ -1,16 +1,17 @@
 /* Between the application and the kernel: syscalls, exceptions, interrupts.
  *
- * The application's registers go to a struct regs at the top of its thread's kernel stack (struct cpu kstack_top). A plain
- * syscall saves rip, rsp, rflags, its number and the argument registers there and leaves by sysretq, or in ring 0 by a
- * jump; the callee-saved registers live on in the C code's frames. When cpu->work is set, and for the calls that want to
- * see or change all registers, the frame is completed and everything is loaded from it by iretq.
+ * The application's registers go to a struct regs at the top of its thread's kernel stack (struct cpu kstack_top). A
+ * plain syscall saves rip, rsp, rflags, its number and the argument registers there and leaves by sysretq, or in ring
+ * 0 by a jump; the callee-saved registers live on in the C code's frames. When cpu->work is set, and for the calls
+ * that want to see or change all registers, the frame is completed and everything is loaded from it by iretq.
  *
- * Every vector enters on an IST stack, so that it is safe wherever rsp points (the red zone of an application in ring 0,
- * the first instructions of syscall_entry). What comes from the application moves to its kernel stack at once, since it may
- * sleep; what comes from the kernel stays on the IST stack and never sleeps. Interrupts are off in all of this file.
+ * Every vector enters on an IST stack, so that it is safe wherever rsp points (the red zone of an application in ring
+ * 0, the first instructions of syscall_entry). What comes from the application moves to its kernel stack at once,
+ * since it may sleep; what comes from the kernel stays on the IST stack and never sleeps. Interrupts are off in all of
+ * this file.
  *
- * One CPU: per-CPU data is addressed directly and GS belongs to the application. SMP would put swapgs at the three places
- * where the application is entered or left and make CPU() a %gs: reference. */
+ * One CPU: per-CPU data is addressed directly and GS belongs to the application. SMP would put swapgs at the three
+ * places where the application is entered or left and make CPU() a %gs: reference. */
 #include "core/cpu.h"
 #include "core/x86_64/regs.h"
 #include "plat/kvm/kvm.h"
@@ -149,8 +150,8 @@
 .endm
 
 /* rax = number, rcx = return address, r11 = rflags, arguments in rdi, rsi, rdx, r10, r8, r9. syscall_kind
- * (plat.h) tells three kinds of call apart: plain ones; light ones, whose functions preserve the argument registers, so that
- * these need no saving; and those that want the full frame. */
+ * (plat.h) tells three kinds of call apart: plain ones; light ones, whose functions preserve the argument registers,
+ * so that these need no saving; and those that want the full frame. */
 .macro define_syscall_entry name, ring0
 	.globl	\name
 	.balign	64
@@ -266,8 +267,8 @@ plat_user_enter:
 	leaq	-8(%rdi), %rsp
 	/* fall through */
 
-/* A complete frame at rsp + 8: do what is pending, then leave. The words iretq takes are put below the frame's own: those
- * keep the selectors that programs see. */
+/* A complete frame at rsp + 8: do what is pending, then leave. The words iretq takes are put below the frame's own:
+ * those keep the selectors that programs see. */
 	cfi_frame_start
 	cfi_frame_callee saved
 	cfi_frame_args saved

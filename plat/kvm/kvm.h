@@ -1,8 +1,8 @@
 /* What the parts of plat/kvm share: the machine's layout, port and register access, and who calls whom.
  *
- * plat/kvm itself: boot.S (entry from the loader), entry.S (syscalls, exceptions, interrupts), main.c (order of boot, end),
- * mem.c (RAM map, page tables, address spaces), trap.c (GDT, IDT, exceptions in kernel code), apic.c, time.c, serial.c.
- * plat/kvm/virtio/ and ctl.c: devices. Boot runs on the boot stack with interrupts off until core_main(). */
+ * plat/kvm itself: boot.S (entry from the loader), entry.S (syscalls, exceptions, interrupts), main.c (order of boot,
+ * end), mem.c (RAM map, page tables, address spaces), trap.c (GDT, IDT, exceptions in kernel code), apic.c, time.c,
+ * serial.c. plat/kvm/virtio/ and ctl.c: devices. Boot runs on the boot stack with interrupts off until core_main(). */
 #ifndef PLAT_KVM_KVM_H
 #define PLAT_KVM_KVM_H
 
@@ -112,8 +112,8 @@ void *kvm_boot_pages(size_t pages);
 
 /* ---- Boot parameters (main.c) ---- */
 
-/* Value of the nth command line word `name=value` or `name`: a pointer into the command line and its length (0 for a bare
- * word), or NULL. The value is not terminated: a space or the end follows. */
+/* Value of the nth command line word `name=value` or `name`: a pointer into the command line and its length (0 for a
+ * bare word), or NULL. The value is not terminated: a space or the end follows. */
 const char *kvm_word(const char *name, unsigned nth, size_t *len);
 bool kvm_flag(const char *name);
 
@@ -122,9 +122,9 @@ extern paddr_t kvm_rsdp;
 
 /* ---- Interrupts (apic.c) ---- */
 
-/* Routes an IOAPIC input to a vector of this CPU and unmasks it. gsi is the global system interrupt, as virtio_mmio.device=
- * words and ACPI name them; level: level triggered (PCI INTx: `low`, active low), else edge triggered, active high.
- * -ENODEV: no IOAPIC has this input. */
+/* Routes an IOAPIC input to a vector of this CPU and unmasks it. gsi is the global system interrupt, as
+ * virtio_mmio.device= words and ACPI name them; level: level triggered (PCI INTx: `low`, active low), else edge
+ * triggered, active high. -ENODEV: no IOAPIC has this input. */
 int irq_enable(unsigned gsi, unsigned vector, bool level, bool low);
 
 /* What a device must write, and where, to raise `vector` here (MSI and MSI-X). */
@@ -141,12 +141,12 @@ void virtio_init(void);
  * itself. virtio_poll() is called next. */
 void virtio_irq(unsigned vector);
 
-/* Looks at the used rings and returns the IRQ_ bits (plat.h) of what happened since the last call. Cheap when nothing did:
- * plat_idle() calls it before it halts. */
+/* Looks at the used rings and returns the IRQ_ bits (plat.h) of what happened since the last call. Cheap when nothing
+ * did: plat_idle() calls it before it halts. */
 unsigned virtio_poll(void);
 
-/* Kernel messages over the control channel: false when there is none (or not yet): the serial line takes them. Must work
- * from anywhere, also during a panic, without interrupts. */
+/* Kernel messages over the control channel: false when there is none (or not yet): the serial line takes them. Must
+ * work from anywhere, also during a panic, without interrupts. */
 bool ctl_log(const char *text, size_t len);
 
 /* Sends CTL_EXIT and waits until the host has taken everything; returns at once when there is no channel, and after a
@@ -184,9 +184,9 @@ enum {
 	CPU_KVM, /* the hypervisor is KVM: its clock MSRs work */
 };
 
-/* mem.c. mem_init: reads the loader's information, finds RAM, maps it. mem_protect: gives the image's pages their rights,
- * drops the identity map. mem_window: the firmware's tables at pa, readable for at least 2 MiB, until the next call;
- * only during boot. */
+/* mem.c. mem_init: reads the loader's information, finds RAM, maps it. mem_protect: gives the image's pages their
+ * rights, drops the identity map. mem_window: the firmware's tables at pa, readable for at least 2 MiB, until the next
+ * call; only during boot. */
 void mem_init(uint32_t loader, paddr_t info);
 void mem_protect(void);
 const void *mem_window(paddr_t pa);

@@ -1,6 +1,8 @@
 /* Order of boot, the command line, CPU features, the log, the end of the machine.
  *
- * kvm_main() is the whole of boot in the order in which each step needs the ones before it. */
+ * kvm_main() is the whole of boot in the order in which each step needs the ones before it. Words on the command line
+ * that are the platform's own: ring0 (the program runs in ring 0), tsc=HZ and epoch=NS (time.c), serial (messages go
+ * to the serial line even if there is a control channel), nosmap. */
 #include "core/cpu.h"
 #include "core/lib/string.h"
 #include "core/main.h"
@@ -16,7 +18,8 @@
 #define CR4_SMEP       (1ul << 20)
 #define CR4_SMAP       (1ul << 21)
 
-/* x87, SSE, AVX and the three of AVX-512. Not: MPX (gone), PKRU (no pkeys here), AMX (8 KiB that programs must ask for). */
+/* x87, SSE, AVX and the three of AVX-512. Not: MPX (gone), PKRU (no pkeys here), AMX (8 KiB that programs must ask
+ * for). */
 #define XCR0_WANTED 0xe7u
 
 bool kvm_in_core;
@@ -61,8 +64,8 @@ static void features_read(void)
 	}
 }
 
-/* What the program may use and what protects the kernel from it. In ring 0 SMEP and SMAP would forbid the program its own
- * pages. */
+/* What the program may use and what protects the kernel from it. In ring 0 SMEP and SMAP would forbid the program its
+ * own pages. `nosmap` is for KVMs that emulate kernel code and do not know stac and clac. */
 static void features_enable(void)
 {
 	uint64_t cr4;
@@ -76,7 +79,7 @@ static void features_enable(void)
 		cr4 |= CR4_OSXSAVE;
 	if (!kvm_ring0 && cpu_has(CPU_SMEP))
 		cr4 |= CR4_SMEP;
-	if (!kvm_ring0 && cpu_has(CPU_SMAP)) {
+	if (!kvm_ring0 && cpu_has(CPU_SMAP) && !kvm_flag("nosmap")) {
 		cr4 |= CR4_SMAP;
 		copy_smap = 1;
 	}

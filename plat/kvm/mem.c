@@ -1,12 +1,13 @@
 /* RAM, the kernel's page tables, address spaces.
  *
- * The loader's memory map (PVH start_info version 1, or the zero page's e820 table) is read through a window of two 2 MiB
- * pages, since nothing else is mapped yet; command line and map are copied, so that their memory is free afterwards. RAM is
- * then the map's usable ranges minus page 0, the image and the initrd, and is mapped at KVM_DIRECT_MAP, in 1 GiB pages
- * where the CPU has them: one table whatever the size. Nothing of RAM is touched.
+ * The loader's memory map (PVH start_info version 1, or the zero page's e820 table) is read through a window of two 2
+ * MiB pages, since nothing else is mapped yet; command line and map are copied, so that their memory is free
+ * afterwards. RAM is then the map's usable ranges minus page 0, the image and the initrd, and is mapped at
+ * KVM_DIRECT_MAP, in 1 GiB pages where the CPU has them: one table whatever the size. Nothing of RAM is touched.
  *
- * The kernel's half of the root is the same in every space: RAM from entry 256, image and device registers in entry 511.
- * Its entries never change after boot, so a new space copies them once. All of it is global (no flush on a switch).
+ * The kernel's half of the root is the same in every space: RAM from entry 256, image and device registers in entry
+ * 511. Its entries never change after boot, so a new space copies them once. All of it is global (no flush on a
+ * switch).
  *
  * Deliberately missing: RAM above 512 GiB, and rights in the direct map (its alias of the image's text is writable). */
 #include "core/cpu.h"
@@ -200,8 +201,8 @@ static void zero_page_read(paddr_t info)
 	cmdline_copy(cmdline);
 }
 
-/* Zeroed, physically contiguous pages from right behind the image: mapped from the start, and below 16 MiB as long as few
- * are asked for. 0 when RAM is short. */
+/* Zeroed, physically contiguous pages from right behind the image: mapped from the start, and below 16 MiB as long as
+ * few are asked for. 0 when RAM is short. */
 static paddr_t boot_take(size_t pages)
 {
 	for (size_t i = 0; i < region_count; i++) {
@@ -258,8 +259,8 @@ static void direct_map_build(const struct plat_region *ram, size_t count)
 	kernel_root[256] = kvm_pa(direct_pdpt) | PTE_P | PTE_W | PTE_A;
 }
 
-/* RAM below 1 MiB is where firmware and loaders leave things, so it has to be cleared. That is worth it only when there is
- * little else (and costs more instructions than all the rest of boot). */
+/* RAM below 1 MiB is where firmware and loaders leave things, so it has to be cleared. That is worth it only when
+ * there is little else (and costs more instructions than all the rest of boot). */
 #define LOW_END (1ul << 20)
 #define LOW_WORTH (32ul << 20)
 
@@ -274,8 +275,8 @@ static void low_memory_sort_out(void)
 		memset((char *)KVM_IMAGE_BASE + regions[i].start, 0, MIN(regions[i].end, LOW_END) - regions[i].start);
 }
 
-/* SeaBIOS uses RAM that its map then calls usable, qboot and Firecracker do not. SeaBIOS shows the date that IBM's AT had
- * at its fixed address. */
+/* SeaBIOS uses RAM that its map then calls usable, qboot and Firecracker do not. SeaBIOS shows the date that IBM's AT
+ * had at its fixed address. */
 static bool firmware_left_traces(void)
 {
 	return memcmp((const char *)mem_window(0xffff5), "06/23/99", 8) == 0;
@@ -432,8 +433,8 @@ void plat_space_free(struct plat_space *s) {}
 /* The CPU does not cache entries that are not present. */
 void plat_space_map(struct plat_space *s, vaddr_t va, size_t len) {}
 
-/* Forgets translations of [va, va+len): one by one, or, where that costs more than refilling, all but the global ones. A
- * space that is not current has none: every switch drops them. */
+/* Forgets translations of [va, va+len): one by one, or, where that costs more than refilling, all but the global ones.
+ * A space that is not current has none: every switch drops them. */
 static void space_flush(struct plat_space *s, vaddr_t va, size_t len)
 {
 	uint64_t cr3 = cr3_read();

@@ -1,5 +1,5 @@
-/* The serial line at port 0x3f8 (16550): kernel messages when there is no control channel. Output only, by polling; a port
- * that is not there (reads as all ones) is left alone, one that stays busy is given up after a while. */
+/* The serial line at port 0x3f8 (16550): kernel messages when there is no control channel. Output only, by polling; a
+ * port that is not there (reads as all ones) is left alone, one that stays busy is given up after a while. */
 #include "plat/kvm/kvm.h"
 
 #define PORT 0x3f8

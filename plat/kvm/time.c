@@ -1,13 +1,13 @@
 /* Time: the time stamp counter, the wall clock, the one timer.
  *
  * Monotonic time is the TSC scaled. Its frequency comes from, in this order: the word tsc=HZ (the launcher has measured
- * it), kvmclock (Documentation/virt/kvm/x86/msr.rst), CPUID 0x15, the hypervisors' timing leaf 0x40000010. Without any of
- * them it is guessed from CPUID 0x16 or a glance at the local APIC's timer, which runs at 1 GHz, and measured against that
- * while the program runs: until 20 ms have been seen, plat_time_tsc() says -EAGAIN.
+ * it), kvmclock (Documentation/virt/kvm/x86/msr.rst), CPUID 0x15, the hypervisors' timing leaf 0x40000010. Without any
+ * of them it is guessed from CPUID 0x16 or a glance at the local APIC's timer, which runs at 1 GHz, and measured
+ * against that while the program runs: until 20 ms have been seen, plat_time_tsc() says -EAGAIN.
  *
- * The timer is lazy: the hardware is armed only for deadlines earlier than what it is armed for already, and an interrupt
- * that comes too early arms it again. Most deadlines are taken back before they pass, and each arming is an exit to the
- * host. */
+ * The timer is lazy: the hardware is armed only for deadlines earlier than what it is armed for already, and an
+ * interrupt that comes too early arms it again. Most deadlines are taken back before they pass, and each arming is an
+ * exit to the host. */
 #include "plat/kvm/kvm.h"
 #include "plat/plat.h"
 #include "shim/abi/errno.h"
@@ -17,7 +17,8 @@
 #define MSR_KVM_SYSTEM_TIME 0x4b564d01
 
 #define GUESS_NS 50000           /* how long the first glance takes */
-#define MEASURE_NS 20000000      /* and the measurement */
+#define MEASURE_NS 20000000      /* and the measurement, */
+#define LOOK_NS 1000000          /* which looks at the timer no more often than this */
 #define APIC_TIMER_MAX 0xffffffffu
 
 /* pvclock-abi: what the host keeps at the address given to MSR_KVM_SYSTEM_TIME. */
@@ -40,7 +41,8 @@ static struct plat_tsc clock;
 static bool clock_exact;
 static uint64_t wall_base; /* wall time at monotonic 0 */
 
-/* Measuring: local APIC ticks and TSC ticks of the completed intervals, and where the current one began. */
+/* Measuring: what the local APIC's and the TSC's clock have counted side by side, and where the last look found them.
+ * An interval is one run of the timer. */
 static uint64_t seen_ns, seen_tsc, interval_tsc;
 static uint32_t interval_ns;
 
@@ -59,11 +61,11 @@ static uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
 
 static void clock_set_hz(uint64_t hz) { clock.mult = mul_div(NSEC_PER_SEC, 1ul << 32, hz); }
 
+static uint64_t scale(uint64_t ticks, uint64_t mult) { return (uint64_t)((unsigned __int128)ticks * mult >> 32); }
+
 static uint64_t clock_at(uint64_t tsc)
 {
-	int64_t delta = (int64_t)(tsc - clock.tsc);
-
-	return delta < 0 ? clock.mono : clock.mono + (uint64_t)((unsigned __int128)(uint64_t)delta * clock.mult >> 32);
+	return (int64_t)(tsc - clock.tsc) < 0 ? clock.mono : clock.mono + scale(tsc - clock.tsc, clock.mult);
 }
 
 /* ---- The frequency ---- */
@@ -89,21 +91,21 @@ static bool kvmclock_init(void)
 {
 	static struct pvclock_time t;
 	static struct pvclock_wall w;
-	uint64_t since_boot;
+	uint64_t tsc, host;
 
 	if (!cpu_has(CPU_KVM))
 		return false;
 	wrmsr(MSR_KVM_SYSTEM_TIME, kvm_pa(&t) | 1);
 	wrmsr(MSR_KVM_WALL_CLOCK, kvm_pa(&w));
 	wrmsr(MSR_KVM_SYSTEM_TIME, 0);
-	barrier();
+	tsc = rdtsc();
 	if (t.mul == 0)
 		return false;
 	clock.mult = t.shift >= 0 ? (uint64_t)t.mul << t.shift : (uint64_t)t.mul >> -t.shift;
-	/* system_time is the host's clock at t.tsc, and the wall clock is that of its zero. */
-	since_boot = t.system_time + (uint64_t)((unsigned __int128)(clock.tsc - t.tsc) * clock.mult >> 32);
+	/* system_time is the host's clock at t.tsc; the wall clock is that of its zero. */
+	host = t.system_time + (tsc > t.tsc ? scale(tsc - t.tsc, clock.mult) : 0);
 	if (w.sec != 0)
-		wall_base = w.sec * NSEC_PER_SEC + w.nsec + since_boot;
+		wall_base = w.sec * NSEC_PER_SEC + w.nsec + host - clock_at(tsc);
 	return true;
 }
 
@@ -136,32 +138,24 @@ static void interval_start(uint32_t ns)
 	interval_tsc = rdtsc();
 }
 
-/* Adds what the current interval has shown so far. One that ran out shows nothing: its end was not seen. */
-static void interval_end(void)
+/* Adds what the current interval has shown since the last look; it goes on from here. One that has run out shows
+ * nothing more, since its end was not seen. Settles the frequency once enough was seen. */
+static void measure(void)
 {
 	uint64_t tsc = rdtsc();
-	uint32_t left;
+	uint32_t left = interval_ns == 0 ? 0 : apic_timer_left();
 
-	if (interval_ns == 0)
-		return;
-	left = apic_timer_left();
 	if (left != 0) {
 		seen_ns += interval_ns - left;
 		seen_tsc += tsc - interval_tsc;
 	}
-	interval_ns = 0;
-}
-
-static void measure(void)
-{
-	uint64_t now = rdtsc();
-
-	interval_end();
+	interval_ns = left;
+	interval_tsc = tsc;
 	if (seen_ns < MEASURE_NS)
 		return;
 	/* Go on from the time already told. */
-	clock.mono = clock_at(now);
-	clock.tsc = now;
+	clock.mono = clock_at(tsc);
+	clock.tsc = tsc;
 	clock_set_hz(mul_div(seen_tsc, NSEC_PER_SEC, seen_ns));
 	clock_exact = true;
 }
@@ -169,21 +163,22 @@ static void measure(void)
 /* A frequency to begin with, and the start of the measurement. */
 static void guess(void)
 {
-	uint32_t r[4];
+	uint32_t r[4], seen = 0, patience = 1u << 24;
 
+	interval_start(APIC_TIMER_MAX);
 	cpuid(0, 0, r);
 	if (r[0] >= 0x16) {
 		cpuid(0x16, 0, r);
 		if ((r[0] & 0xffff) != 0) {
 			clock_set_hz((uint64_t)(r[0] & 0xffff) * 1000000);
-			interval_start(APIC_TIMER_MAX);
 			return;
 		}
 	}
-	interval_start(APIC_TIMER_MAX);
-	while (APIC_TIMER_MAX - apic_timer_left() < GUESS_NS)
-		__asm__ volatile("pause");
-	clock_set_hz(mul_div(rdtsc() - interval_tsc, NSEC_PER_SEC, APIC_TIMER_MAX - apic_timer_left()));
+	while (seen < GUESS_NS && --patience != 0)
+		seen = APIC_TIMER_MAX - apic_timer_left();
+	if (seen < GUESS_NS)
+		panic("the local APIC's timer stands still");
+	clock_set_hz(mul_div(rdtsc() - interval_tsc, NSEC_PER_SEC, seen));
 }
 
 /* ---- Wall clock ---- */
@@ -201,7 +196,8 @@ static unsigned cmos_number(uint8_t reg, bool binary)
 	return binary ? v : (v >> 4) * 10 + (v & 15);
 }
 
-/* Days since 1970-01-01 of a date in the Gregorian calendar: years are counted from March, so that leap days come last. */
+/* Days since 1970-01-01 of a date in the Gregorian calendar: years are counted from March, so that leap days come
+ * last. */
 static uint64_t days_since_epoch(unsigned year, unsigned month, unsigned day)
 {
 	unsigned y = month <= 2 ? year - 1 : year;
@@ -210,7 +206,8 @@ static uint64_t days_since_epoch(unsigned year, unsigned month, unsigned day)
 	return 365ul * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
-/* MC146818: seconds since 1970 (UTC), 0 when there is no clock. Read until two readings agree, as it may tick meanwhile. */
+/* MC146818: seconds since 1970 (UTC), 0 when there is no clock. Read until two readings agree, as it may tick
+ * meanwhile. */
 static uint64_t rtc_read(void)
 {
 	uint64_t last = 0;
@@ -262,7 +259,7 @@ uint64_t plat_time_mono(void)
 {
 	uint64_t tsc = rdtsc();
 
-	if (unlikely(!clock_exact) && interval_ns != 0 && clock_at(tsc) - clock_at(interval_tsc) + seen_ns >= MEASURE_NS)
+	if (unlikely(!clock_exact) && interval_ns != 0 && scale(tsc - interval_tsc, clock.mult) >= LOOK_NS)
 		measure();
 	return clock_at(tsc);
 }
@@ -291,12 +288,12 @@ static void timer_arm(uint64_t deadline)
 	}
 	delta = MIN(delta, (uint64_t)APIC_TIMER_MAX);
 	armed = now + delta;
-	if (!clock_exact) {
-		interval_end();
+	if (!clock_exact)
+		measure();
+	if (!clock_exact)
 		interval_start((uint32_t)delta);
-	} else {
+	else
 		apic_timer_start((uint32_t)delta);
-	}
 }
 
 void plat_timer_set(uint64_t deadline)
@@ -309,8 +306,6 @@ void plat_timer_set(uint64_t deadline)
 bool time_timer_fired(void)
 {
 	armed = TIME_NEVER;
-	if (!clock_exact)
-		interval_end();
 	if (wanted == TIME_NEVER)
 		return false;
 	if (plat_time_mono() >= wanted) {

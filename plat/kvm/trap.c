@@ -1,8 +1,8 @@
 /* Exceptions and interrupts behind entry.S, the descriptor tables, and the way into the application.
  *
  * entry.S decides where a vector came from. kvm_trap_user() runs on the thread's kernel stack and may sleep;
- * kvm_trap_kernel() runs on an IST stack and must not. Interrupts reach kernel code only in plat_idle() and plat_poll(),
- * where they are noted and nothing else. */
+ * kvm_trap_kernel() runs on an IST stack and must not. Interrupts reach kernel code only in plat_idle() and
+ * plat_poll(), where they are noted and nothing else. */
 #include "core/cpu.h"
 #include "core/x86_64/regs.h"
 #include "plat/kvm/kvm.h"
@@ -21,8 +21,8 @@
 #define GATE_INTERRUPT 0x8e
 #define GATE_DPL3 0x60
 
-/* IST stacks: exceptions (in kernel code handled there, hence the room for a panic), interrupts, and what must not land on
- * a stack in use: NMI, double fault, machine check. */
+/* IST stacks: exceptions (in kernel code handled there, hence the room for a panic), interrupts, and what must not
+ * land on a stack in use: NMI, double fault, machine check. */
 enum { IST_EXCEPTION = 1, IST_INTERRUPT, IST_FATAL };
 
 #define IST_SIZE 8192
@@ -184,8 +184,8 @@ void plat_gs_set(uint64_t base)
 /* ---- From the application ---- */
 
 /* Some KVMs without hardware support (nested, deprivileged) let SYSCALL arrive at LSTAR still in ring 3: the fetch of
- * supervisor code then faults with rcx and r11 as SYSCALL left them. On other CPUs a program gets here only by jumping to
- * that address, which is then a system call too and gives it nothing it does not have. */
+ * supervisor code then faults with rcx and r11 as SYSCALL left them. On other CPUs a program gets here only by jumping
+ * to that address, which is then a system call too and gives it nothing it does not have. */
 static bool is_misdelivered_syscall(const struct regs *r, unsigned vec, uint64_t err)
 {
 	return vec == VEC_PF && (err & PF_INSTR) != 0 && r->rip == (uint64_t)syscall_entry && !kvm_ring0;

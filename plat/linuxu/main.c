@@ -310,8 +310,8 @@ _Noreturn void linuxu_main(const uint64_t *stack)
 			fsgsbase = aux[1] & HWCAP2_FSGSBASE;
 	cpu_state.self = &cpu_state;
 	parse_options(argv);
-	streams_init();
 	close_others();
+	streams_init();
 	raise_limits();
 	host_call3(HOST_umask, 0, 0, 0);
 	if (options.blob_fd >= 0)

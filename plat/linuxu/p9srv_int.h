@@ -62,7 +62,7 @@ struct srv_node {
 	int fd;
 	bool gone; /* removed or replaced: the name is another's now */
 	uint16_t len;
-	char name[];
+	char *name;
 };
 
 struct srv_node *node_get(struct srv_node *n);
@@ -78,6 +78,7 @@ int node_stat(struct srv_node *n, struct host_stat *st);
 void node_removed(struct srv_node *dir, const char *name, size_t len);
 void node_renamed(struct srv_node *dir, const struct srv_name *name, struct srv_node *ndir, const struct srv_name *nname);
 struct srv_node *node_root_new(int fd);
+void node_table_free(void);
 /* Makes room for a descriptor by closing a cached one: false when there is none to close. */
 bool node_close_one(void);
 uint64_t srv_qid_path(uint64_t dev, uint64_t ino);
@@ -114,8 +115,8 @@ int srv_openat(int dirfd, const char *name, int flags, unsigned mode);
 
 /* ---- operations: 0 or -errno (p9srv_file.c, p9srv_attr.c) ---- */
 typedef int srv_op(struct srv_req *r);
-srv_op op_lopen, op_lcreate, op_read, op_write, op_readdir, op_fsync, op_lock, op_getlock;
-srv_op op_statfs, op_getattr, op_setattr, op_readlink, op_symlink, op_mknod, op_mkdir, op_link, op_rename, op_renameat,
-	op_unlinkat, op_remove_node;
+srv_op srv_lopen, srv_lcreate, srv_read, srv_write, srv_readdir, srv_fsync, srv_lock, srv_getlock;
+srv_op srv_statfs, srv_getattr, srv_setattr, srv_readlink, srv_symlink, srv_mknod, srv_mkdir, srv_link, srv_rename, srv_renameat,
+	srv_unlinkat, srv_remove_node;
 
 #endif

@@ -30,6 +30,13 @@ static uint64_t name_hash(const struct srv_node *dir, const char *name, size_t l
 	return h ^ h >> 32;
 }
 
+void node_table_free(void)
+{
+	host_free(table, table_size * sizeof(*table));
+	table = NULL;
+	table_size = 0;
+}
+
 static void table_grow(void)
 {
 	size_t size = table_size ? table_size * 2 : 256;
@@ -80,10 +87,15 @@ static void table_insert(struct srv_node *n)
 
 static struct srv_node *node_new(struct srv_node *parent, const char *name, size_t len)
 {
-	struct srv_node *n = host_alloc(sizeof(*n) + len + 1);
+	struct srv_node *n = host_alloc(sizeof(*n));
 
 	if (!n)
 		return NULL;
+	n->name = host_alloc(len + 1);
+	if (!n->name) {
+		host_free(n, sizeof(*n));
+		return NULL;
+	}
 	n->parent = parent ? node_get(parent) : NULL;
 	n->refs = 1;
 	n->fd = -1;
@@ -130,7 +142,8 @@ void node_put(struct srv_node *n)
 		if (parent && !n->gone)
 			table_remove(n);
 		fd_close(n);
-		host_free(n, sizeof(*n) + n->len + 1u);
+		host_free(n->name, n->len + 1u);
+		host_free(n, sizeof(*n));
 		node_count--;
 		n = parent;
 	}
@@ -163,6 +176,152 @@ void node_removed(struct srv_node *dir, const char *name, size_t len)
 	n->gone = true;
 }
 
-/* A node's name is stored in it, so a node that gets a longer one is moved by replacing its contents is no option (fids
- * point at it): names keep their room, and a longer one is put into a node of its own, to which the old one's place in the
- * tree cannot be given. Therefore nodes have room for any name from the first rename on: see node_rename_room(). */
+/* Everything at and below the old name is at the new one now. The node of what was replaced loses its name. */
+void node_renamed(struct srv_node *dir, const struct srv_name *name, struct srv_node *ndir, const struct srv_name *nname)
+{
+	struct srv_node *n = table_size ? *table_slot(dir, name->s, name->len) : NULL;
+	struct srv_node *target = table_size ? *table_slot(ndir, nname->s, nname->len) : NULL;
+	char *copy;
+
+	if (n && n == target)
+		return;
+	if (target)
+		node_removed(ndir, nname->s, nname->len);
+	if (!n)
+		return;
+	table_remove(n);
+	copy = host_alloc(nname->len + 1u);
+	if (!copy) { /* nobody finds the way there any more */
+		n->gone = true;
+		return;
+	}
+	memcpy(copy, nname->s, nname->len);
+	host_free(n->name, n->len + 1u);
+	n->name = copy;
+	n->len = nname->len;
+	node_get(ndir);
+	node_put(n->parent);
+	n->parent = ndir;
+	table_insert(n);
+}
+
+size_t p9srv_nodes(void)
+{
+	return node_count;
+}
+
+size_t p9srv_open_dirs(void)
+{
+	return dir_fds;
+}
+
+/* ---- the way to an object ---- */
+
+bool node_close_one(void)
+{
+	struct srv_node *n = list_first(&lru, struct srv_node, lru);
+
+	if (!n || dir_fds <= DIR_FDS_MIN)
+		return false;
+	fd_close(n);
+	return true;
+}
+
+int srv_openat(int dirfd, const char *name, int flags, unsigned mode)
+{
+	long r;
+
+	do
+		r = host_openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_LARGEFILE, mode);
+	while (r == -EINTR || ((r == -EMFILE || r == -ENFILE) && node_close_one()));
+	return (int)r;
+}
+
+/* Opens n, whose parent has a descriptor. */
+static int node_open(struct srv_node *n)
+{
+	int fd;
+
+	if (n->gone)
+		return -ENOENT;
+	if (dir_fds >= DIR_FDS)
+		node_close_one();
+	fd = srv_openat(n->parent->fd, n->name, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd == -ELOOP ? -ENOTDIR : fd;
+	n->fd = fd;
+	dir_fds++;
+	list_append(&lru, &n->lru);
+	return 0;
+}
+
+int node_dirfd(struct srv_node *n)
+{
+	while (n->fd < 0) {
+		struct srv_node *a = n;
+		int r;
+
+		while (a->parent->fd < 0)
+			a = a->parent;
+		if (a->parent->parent) { /* so that opening a does not close it */
+			list_remove(&a->parent->lru);
+			list_append(&lru, &a->parent->lru);
+		}
+		r = node_open(a);
+		if (r < 0)
+			return r;
+	}
+	if (n->parent) {
+		list_remove(&n->lru);
+		list_append(&lru, &n->lru);
+	}
+	return n->fd;
+}
+
+int node_at(struct srv_node *n, int *dirfd, const char **name)
+{
+	int fd = n->gone ? -ENOENT : node_dirfd(n->parent ? n->parent : n);
+
+	if (fd < 0)
+		return fd;
+	*dirfd = fd;
+	*name = n->name;
+	return 0;
+}
+
+int node_stat(struct srv_node *n, struct host_stat *st)
+{
+	const char *name;
+	int dirfd, r;
+
+	if (n->fd >= 0)
+		return (int)host_fstat(n->fd, st);
+	r = node_at(n, &dirfd, &name);
+	return r ? r : (int)host_fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW);
+}
+
+/* ---- qids ---- */
+
+/* A qid path is 64 bits for a device and an inode number. The low 48 bits of the inode number stay; the upper 16 number the
+ * pairs of device and upper inode bits that have been seen, so the first device's files keep their inode numbers and no two
+ * files are the same. Beyond QID_TABLE pairs, numbers may collide. */
+uint64_t srv_qid_path(uint64_t dev, uint64_t ino)
+{
+	static struct {
+		uint64_t dev, high;
+	} seen[QID_TABLE];
+	static unsigned count;
+	uint64_t high = ino >> QID_INO_BITS, low = ino & ((1ul << QID_INO_BITS) - 1);
+	unsigned i = 0;
+
+	while (i < count && !(seen[i].dev == dev && seen[i].high == high))
+		i++;
+	if (i == count && count < QID_TABLE) {
+		seen[count].dev = dev;
+		seen[count].high = high;
+		count++;
+	}
+	if (i == QID_TABLE)
+		i += (unsigned)((dev * 0x9e3779b97f4a7c15ul ^ high * 0xff51afd7ed558ccdul) >> 50);
+	return (uint64_t)i << QID_INO_BITS | low;
+}

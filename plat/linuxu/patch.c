@@ -5,8 +5,8 @@
  * trampoline, which enters entry_syscall with the very state the instruction gives on kvm: number in rax, return address
  * in rcx, nothing pushed (the code below rsp may be in use).
  *
- *   P1: `mov $nr,%eax; syscall` → `jmp trampoline; syscall`. The five bytes of the mov are replaced; the syscall stays, for
- *       those that jump straight to it.
+ *   P1: `mov $nr,%eax; syscall` → `jmp trampoline; syscall`. The five bytes of the mov are replaced, and the trampoline begins
+ *       with it; the syscall stays, for those that jump straight to it. One other instruction is known that can be moved so.
  *   P4: the two bytes of the syscall → `jmp` to five dead bytes of padding in reach, which hold `jmp trampoline`.
  *   Else the site keeps trapping.
  * Threads of the program may have been stopped at any instruction here; each intermediate instruction boundary stays one.
@@ -197,9 +197,9 @@ static int tramp_page_new(struct space *s, struct patch_state *st, vaddr_t site)
 	return 0;
 }
 
-/* The trampoline that enters with number nr (or, for P4, whatever rax holds: nr < 0) and returns to `ret`: an old one or a
- * new one. 0 when there is none to be had. May sleep. */
-static vaddr_t tramp_get(struct space *s, struct patch_state *st, vaddr_t ret, int nr)
+/* The trampoline that runs the moved instruction (NULL: none), enters, and returns to `ret`: an old one or a new one. 0 when
+ * there is none to be had. May sleep. */
+static vaddr_t tramp_get(struct space *s, struct patch_state *st, vaddr_t ret, const uint8_t *moved)
 {
 	uint8_t code[TRAMP_SIZE];
 
@@ -213,7 +213,7 @@ static vaddr_t tramp_get(struct space *s, struct patch_state *st, vaddr_t ret, i
 			for (unsigned k = 0; k <= st->pages[i].used && k < TRAMPS; k++) {
 				vaddr_t at = va + TRAMP_FIRST + k * TRAMP_SIZE;
 
-				patch_tramp_code(code, at, va, ret, nr);
+				patch_tramp_code(code, at, va, ret, moved);
 				if (k == st->pages[i].used) {
 					memcpy(p + (at - va), code, TRAMP_SIZE);
 					st->pages[i].used++;
@@ -231,18 +231,18 @@ static vaddr_t tramp_get(struct space *s, struct patch_state *st, vaddr_t ret, i
 
 /* ---- the sites ---- */
 
-static bool patch_p1(struct space *s, struct patch_state *st, vaddr_t ret, int nr)
+static bool patch_p1(struct space *s, struct patch_state *st, vaddr_t ret, uint32_t nr)
 {
 	vaddr_t site = ret - 2 - 5, tramp;
-	uint8_t code[8], jump[5];
+	uint8_t code[PATCH_BACK], jump[5];
 
-	if (!peek(s, site - 1, code, sizeof(code)) || !patch_p1_fits(code, (uint32_t)nr))
+	if (!peek(s, ret - 2 - PATCH_BACK, code, PATCH_BACK) || !patch_can_move(code, nr))
 		return false;
-	tramp = tramp_get(s, st, ret, nr);
+	tramp = tramp_get(s, st, ret, code + PATCH_BACK - 5);
 	if (!tramp)
 		return false;
 	patch_jump_code(jump, site, tramp);
-	return poke(s, site, code + 1, jump, sizeof(jump));
+	return poke(s, site, code + PATCH_BACK - 5, jump, sizeof(jump));
 }
 
 static void patch_p4(struct space *s, struct patch_state *st, vaddr_t ret, size_t len)
@@ -259,7 +259,7 @@ static void patch_p4(struct space *s, struct patch_state *st, vaddr_t ret, size_
 	off = patch_find_padding(code, n, ret, &pad_len);
 	if (off < 0)
 		return;
-	tramp = tramp_get(s, st, ret, -1);
+	tramp = tramp_get(s, st, ret, NULL);
 	if (!tramp)
 		return;
 	/* What is left over becomes int3: padding again, should another site look for some. */
@@ -272,11 +272,11 @@ static void patch_p4(struct space *s, struct patch_state *st, vaddr_t ret, size_
 		poke(s, ret - 2, syscall_insn, hop, sizeof(hop));
 }
 
-static void rewrite(struct space *s, struct patch_state *st, vaddr_t ret, int nr)
+static void rewrite(struct space *s, struct patch_state *st, vaddr_t ret, uint32_t nr)
 {
 	struct vma *v = space_find(s, ret - 2);
 
-	if (!patchable(v) || ret - 8 < v->start || ret >= v->end)
+	if (!patchable(v) || ret - 2 - PATCH_BACK < v->start || ret >= v->end)
 		return;
 	if (!patch_p1(s, st, ret, nr))
 		patch_p4(s, st, ret, v->end - ret);
@@ -300,7 +300,7 @@ void patch_site(struct regs *r)
 	if (st->sites[i].hopeless || ++st->sites[i].traps < PATCH_AFTER)
 		return;
 	st->sites[i].hopeless = true; /* once; a site that was patched does not come back */
-	rewrite(p->space, st, r->rip, (int)r->orig_rax);
+	rewrite(p->space, st, r->rip, (uint32_t)r->orig_rax);
 }
 
 /* Signal frames never show a trampoline: one that was interrupted has not done anything yet. */
@@ -308,9 +308,8 @@ void patch_rewind(struct regs *r)
 {
 	struct plat_space *ps = mem_current();
 	struct proc *p = current_proc();
-	vaddr_t page = ALIGN_DOWN(r->rip, PAGE_SIZE), at;
+	vaddr_t page = ALIGN_DOWN(r->rip, PAGE_SIZE), at, restart;
 	uint8_t *code;
-	int nr;
 
 	if (!ps || !p || !p->space || p->space->plat != ps || (r->rip & PAGE_MASK) < TRAMP_FIRST)
 		return;
@@ -319,11 +318,9 @@ void patch_rewind(struct regs *r)
 			continue;
 		code = page_at(p->space, page, true);
 		at = page + TRAMP_FIRST + ((r->rip & PAGE_MASK) - TRAMP_FIRST) / TRAMP_SIZE * TRAMP_SIZE;
-		if (!code || !patch_tramp_parse(code + (at - page), at, &r->rip, &nr))
-			return;
-		r->rip -= 2;
-		if (nr >= 0)
-			r->rax = (uint64_t)nr;
+		restart = code ? patch_tramp_restart(code + (at - page), at) : 0;
+		if (restart)
+			r->rip = restart;
 		return;
 	}
 }

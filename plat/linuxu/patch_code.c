@@ -141,12 +141,25 @@ size_t patch_insn_len(const uint8_t *code, size_t len, enum insn_kind *kind)
 	return i;
 }
 
-bool patch_p1_fits(const uint8_t *code, uint32_t nr)
+/* musl's __syscall_cp_asm (src/thread/x86_64/syscall_cp.s) ends in these instructions before its syscall: every read, write
+ * and the like goes through it, and there is no padding in reach. The last one, mov %r11,8(%rsp), can be moved. */
+static const uint8_t musl_syscall_cp[] = {
+	0x48, 0x89, 0xce, 0x4c, 0x89, 0xc2, 0x4d, 0x89, 0xca, 0x4c, 0x8b, 0x44, 0x24, 0x08, 0x4c, 0x8b, 0x4c, 0x24, 0x10,
+	0x4c, 0x89, 0x5c, 0x24, 0x08,
+};
+_Static_assert(sizeof(musl_syscall_cp) <= PATCH_BACK, "the sequence is looked for in PATCH_BACK bytes");
+
+/* mov $nr,%eax, if the byte before is no REX prefix (41 b8 is mov $imm32,%r8d). That the immediate is the very number which
+ * trapped makes it sure that this is the instruction, and that the syscall was not jumped to with another number. */
+bool patch_can_move(const uint8_t *code, uint32_t nr)
 {
+	const uint8_t *end = code + PATCH_BACK;
 	uint32_t imm;
 
-	memcpy(&imm, code + 2, sizeof(imm));
-	return code[1] == 0xb8 && (code[0] & 0xf0) != 0x40 && imm == nr && code[6] == 0x0f && code[7] == 0x05;
+	memcpy(&imm, end - 4, sizeof(imm));
+	if (end[-5] == 0xb8 && (end[-6] & 0xf0) != 0x40 && imm == nr)
+		return true;
+	return memcmp(end - sizeof(musl_syscall_cp), musl_syscall_cp, sizeof(musl_syscall_cp)) == 0;
 }
 
 /* How many bytes of padding start at code[i] and reach the next 16-byte boundary; 0 if something else is in between. */
@@ -194,16 +207,15 @@ void patch_jump_code(uint8_t out[5], vaddr_t at, vaddr_t to)
 	memcpy(out + 1, &rel, sizeof(rel));
 }
 
-void patch_tramp_code(uint8_t out[24], vaddr_t at, vaddr_t slot, vaddr_t ret, int nr)
+void patch_tramp_code(uint8_t out[24], vaddr_t at, vaddr_t slot, vaddr_t ret, const uint8_t *moved)
 {
 	uint8_t *p = out;
 	int32_t rel;
 
 	memset(out, 0xcc, 24);
-	if (nr >= 0) {
-		*p++ = 0xb8; /* mov $nr,%eax */
-		memcpy(p, &nr, 4);
-		p += 4;
+	if (moved) {
+		memcpy(p, moved, 5);
+		p += 5;
 	}
 	*p++ = 0x48; /* lea rel(%rip),%rcx */
 	*p++ = 0x8d;
@@ -217,19 +229,19 @@ void patch_tramp_code(uint8_t out[24], vaddr_t at, vaddr_t slot, vaddr_t ret, in
 	memcpy(p, &rel, 4);
 }
 
-bool patch_tramp_parse(const uint8_t *code, vaddr_t at, uint64_t *ret, int *nr)
+/* With a moved instruction, at the jump that took its place, since it may not have run yet and may run again; else at the
+ * syscall's place. Nothing else has happened: rcx is lost in a syscall anyway. */
+vaddr_t patch_tramp_restart(const uint8_t code[24], vaddr_t at)
 {
+	static const uint8_t lea[3] = { 0x48, 0x8d, 0x0d };
 	const uint8_t *p = code;
 	int32_t rel;
+	bool moved = memcmp(p, lea, 3) != 0;
 
-	*nr = -1;
-	if (*p == 0xb8) {
-		memcpy(nr, p + 1, 4);
+	if (moved)
 		p += 5;
-	}
-	if (p[0] != 0x48 || p[1] != 0x8d || p[2] != 0x0d)
-		return false;
+	if (memcmp(p, lea, 3) != 0)
+		return 0;
 	memcpy(&rel, p + 3, 4);
-	*ret = at + (uint64_t)(p - code) + 7 + (uint64_t)(int64_t)rel;
-	return true;
+	return at + (uint64_t)(p - code) + 7 + (uint64_t)(int64_t)rel - (moved ? 7 : 2);
 }

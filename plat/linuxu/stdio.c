@@ -94,7 +94,7 @@ static void stream_init(struct stream *s, int fd)
 	}
 }
 
-/* Called first of all: descriptors 0 to 2 are taken afterwards. */
+/* Called before anything else is opened: descriptors 0 to 2 are taken afterwards. */
 void streams_init(void)
 {
 	for (int fd = 0; fd < 3; fd++)

@@ -53,6 +53,15 @@ static uint64_t scale(uint64_t ticks, uint64_t mult)
 	return (uint64_t)(((unsigned __int128)ticks * mult) >> 32);
 }
 
+/* (a << 32) / b, where the result fits 64 bits. */
+static uint64_t shifted_ratio(uint64_t a, uint64_t b)
+{
+	uint64_t q, rem;
+
+	__asm__("divq %4" : "=a"(q), "=d"(rem) : "a"(a << 32), "d"(a >> 32), "r"(b) : "cc");
+	return q;
+}
+
 /* A counter value and the monotonic time that belongs to it: the tightest of a few pairs. The counter is read first, so
  * time computed from it is never behind what the host has told before. */
 static void sample(uint64_t *tsc, uint64_t *mono)
@@ -98,7 +107,7 @@ int plat_time_tsc(struct plat_tsc *out)
 	sample(&tsc, &mono);
 	if (mono - counter.mono0 < CALIBRATE_NS || tsc <= counter.tsc0)
 		return -EAGAIN;
-	rate = (uint64_t)(((unsigned __int128)(mono - counter.mono0) << 32) / (tsc - counter.tsc0));
+	rate = shifted_ratio(mono - counter.mono0, tsc - counter.tsc0);
 	if (!counter.valid) {
 		counter.now = (struct plat_tsc){ tsc, mono, rate };
 		counter.valid = true;
@@ -111,7 +120,7 @@ int plat_time_tsc(struct plat_tsc *out)
 			ours = mono, lead = 0;
 		lead = MIN(lead, STEER_MAX);
 		lead = MAX(lead, -STEER_MAX);
-		counter.now = (struct plat_tsc){ tsc, ours, rate - (uint64_t)((__int128)rate * lead / (int64_t)STEER_NS) };
+		counter.now = (struct plat_tsc){ tsc, ours, rate - (uint64_t)((int64_t)rate * lead / (int64_t)STEER_NS) };
 	}
 	*out = counter.now;
 	return 0;

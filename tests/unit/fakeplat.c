@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 #include "core/cpu.h"
-#include "core/fs/vfs.h"
+#include "core/file/file.h"
 #include "core/lib/util.h"
 #include "core/main.h"
 #include "core/mm/page.h"
@@ -26,6 +26,7 @@
 #include "core/proc/thread.h"
 #include "core/sched.h"
 #include "shim/abi/errno.h"
+#include "shim/abi/stat.h"
 #include "tests/unit/fakeplat.h"
 
 /* ---- ends: panic, exit, crash ---- */
@@ -864,6 +865,24 @@ static void reset_platform(void)
 	fake_catching = false;
 }
 
+#pragma weak memfd_new /* warmed up only in tests that link it */
+
+/* What the kernel makes on first use and keeps is made before the first mark. */
+static void warm_up(void)
+{
+	static const struct file_ops no_ops;
+	struct file *f;
+
+	if (file_new_anon(&no_ops, S_IFIFO, 0, NULL, &f))
+		abort();
+	file_put(f);
+	if (file_new_anon(&no_ops, 0, 0, NULL, &f))
+		abort();
+	file_put(f);
+	if (memfd_new && !memfd_new("warm-up", 0, &f))
+		file_put(f);
+}
+
 /* The kernel's process and the program, which the one thread belongs to, are made once and live for all tests. */
 static void make_processes(void)
 {
@@ -884,6 +903,7 @@ static void make_processes(void)
 	t->tid = program->pid;
 	list_append(&program->threads, &t->proc_link);
 	program->nthreads = 1;
+	warm_up();
 }
 
 void fake_boot(size_t size)

@@ -1,4 +1,5 @@
-/* plat/kvm/virtio/frame.c: the stream in any pieces gives the same frames; what is malformed breaks it and nothing else. */
+/* plat/kvm/virtio/frame.c: the stream in any pieces gives the same frames; what is malformed breaks it and nothing
+ * else. */
 #include "tests/unit/unit.h"
 
 #include "plat/kvm/virtio/frame.c"
@@ -61,7 +62,7 @@ static size_t stream_make(uint8_t *to, unsigned frames)
 	size_t len = 0;
 
 	for (unsigned i = 0; i < frames; i++) {
-		uint32_t n = i % 3 == 0 ? 0 : i % 3 == 1 ? unit_random(&seed) % 20 : unit_random(&seed) % sizeof payload;
+		uint32_t n = i % 3 ? unit_random(&seed) % (i % 3 == 1 ? 20 : sizeof payload) : 0;
 
 		for (uint32_t k = 0; k < n; k++)
 			payload[k] = unit_random(&seed);

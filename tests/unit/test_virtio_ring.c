@@ -368,8 +368,9 @@ END_TEST
 
 #define RUN_MAX 70000u /* over the wrap of the 16-bit indices */
 
-/* Driver and device run at random; each acts only when the other's notification woke it. Had one been suppressed wrongly,
- * both would sleep with work left. Buffers complete in random order and with random lengths; every one comes back once. */
+/* Driver and device run at random; each acts only when the other's notification woke it. Had one been suppressed
+ * wrongly, both would sleep with work left. Buffers complete in random order and with random lengths; every one
+ * comes back once. */
 static void random_run(unsigned size, bool event_idx, uint64_t seed, unsigned total)
 {
 	uint16_t held[MAX_SIZE];

@@ -49,6 +49,7 @@ struct run {
 	struct strings inject;
 	bool gdb;
 	unsigned gdb_port;   /* 0: start gdb here */
+	struct strings gdb_args; /* --x-gdb=ARG: further arguments for gdb, for tests */
 	char *machine;       /* QEMU machine; NULL: microvm */
 	struct strings runner_flags; /* --x-runner=FLAG: further flags for the linuxu runner, for tests */
 	char **argv;         /* program and arguments */
@@ -78,6 +79,7 @@ char *own_file(const char *name);                       /* malloc'ed; exits with
 
 /* The ways to run: return the exit status. */
 int run_linuxu(struct run *r);
+void linuxu_command(const struct run *r, struct strings *cmd); /* appends the runner and its arguments, descriptors open */
 int run_kvm(struct run *r);
 int run_gdb(struct run *r);
 

@@ -48,6 +48,18 @@ static void pass_fd(struct strings *cmd, const char *option, int fd, const char 
 	strings_addf(cmd, "%d", fd);
 }
 
+void linuxu_command(const struct run *r, struct strings *cmd)
+{
+	runner_command(r, cmd);
+	if (r->cpio)
+		pass_fd(cmd, "--initrd-fd", open(r->cpio, O_RDONLY), r->cpio);
+	if (r->trace_file)
+		pass_fd(cmd, "--trace-fd", open(r->trace_file, O_WRONLY | O_CREAT | O_TRUNC, 0666), r->trace_file);
+	pass_fd(cmd, "--blob-fd", boot_blob_fd(r), "boot data");
+	if (r->tty)
+		strings_add(cmd, "--tty");
+}
+
 static _Noreturn void become(const struct strings *cmd)
 {
 	execv(cmd->v[0], cmd->v);
@@ -81,20 +93,14 @@ int run_linuxu(struct run *r)
 {
 	struct strings cmd = { 0 };
 
-	runner_command(r, &cmd);
 	if (r->dry_run) {
+		runner_command(r, &cmd);
 		for (size_t i = 0; i < cmd.n; i++)
 			printf(strpbrk(cmd.v[i], " ") ? "%s'%s'" : "%s%s", i ? " " : "", cmd.v[i]);
 		putchar('\n');
 		return 0;
 	}
-	if (r->cpio)
-		pass_fd(&cmd, "--initrd-fd", open(r->cpio, O_RDONLY), r->cpio);
-	if (r->trace_file)
-		pass_fd(&cmd, "--trace-fd", open(r->trace_file, O_WRONLY | O_CREAT | O_TRUNC, 0666), r->trace_file);
-	pass_fd(&cmd, "--blob-fd", boot_blob_fd(r), "boot data");
-	if (r->tty)
-		strings_add(&cmd, "--tty");
+	linuxu_command(r, &cmd);
 	if (isatty(0))
 		return supervise(r, &cmd);
 	become(&cmd);

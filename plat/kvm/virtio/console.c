@@ -2,15 +2,17 @@
  *
  * Not the console port 0: QEMU drops what a console sends while the host end is full, but makes other ports wait.
  *
- * Output is a ring of bytes. Each console_send() copies to its head and queues the new piece as one buffer (two segments
- * over the ring's end), so that small writes take little and many pieces are under way at a time. Space is taken back in
- * order. Completion interrupts are off unless somebody waits for room; the host is notified only when it has run dry.
+ * Output is a ring of bytes. Each console_send() copies to its head and queues the new piece as one buffer (two
+ * segments over the ring's end), so that small writes take little and many pieces are under way at a time. Space is
+ * taken back in order. Completion interrupts are off unless somebody waits for room; the host is notified only when it
+ * has run dry.
  *
  * Input goes through a few page-sized buffers (QEMU reads at most 4 KiB at a time) that return to the device as soon as
  * ctl_input() has copied from them; the host's credit, not the lack of buffers, holds input back.
  *
- * Start: DEVICE_READY; the device answers PORT_ADD for each port; PORT_READY and PORT_OPEN for ours; then its PORT_OPEN
- * tells that the host end is connected (5.3.6.2). Names are ignored: the first port with a number is the channel. */
+ * Start: DEVICE_READY; the device answers PORT_ADD for each port; PORT_READY and PORT_OPEN for ours; then its
+ * PORT_OPEN tells that the host end is connected (5.3.6.2). Names are ignored: the first port with a number is the
+ * channel. */
 #include "plat/kvm/virtio/console.h"
 
 #include "core/lib/string.h"
@@ -21,7 +23,8 @@
 #define CONSOLE_F_MULTIPORT 2u
 #define CONSOLE_MAX_PORTS   4 /* configuration: max_nr_ports */
 
-enum { EV_DEVICE_READY, EV_PORT_ADD, EV_PORT_REMOVE, EV_PORT_READY, EV_CONSOLE_PORT, EV_RESIZE, EV_PORT_OPEN, EV_PORT_NAME };
+/* Control messages (5.3.6.2) and those of them used here. */
+enum { EV_DEVICE_READY = 0, EV_PORT_ADD = 1, EV_PORT_REMOVE = 2, EV_PORT_READY = 3, EV_PORT_OPEN = 6 };
 
 struct control {
 	uint32_t port;
@@ -327,7 +330,7 @@ bool console_init(void)
 
 	if (!d || virtio_start(d, CONSOLE_F_MULTIPORT) < 0)
 		return false;
-	if (!(d->negotiated & CONSOLE_F_MULTIPORT) || mmio_read32(d->config + CONSOLE_MAX_PORTS) <= PORT)
+	if (!(d->negotiated & CONSOLE_F_MULTIPORT) || !d->config || mmio_read32(d->config + CONSOLE_MAX_PORTS) <= PORT)
 		goto out_stop;
 	con = kvm_boot_pages(ALIGN_UP(sizeof *con, PAGE_SIZE) / PAGE_SIZE);
 	if (!con || queues_init(d) < 0)

@@ -1,4 +1,5 @@
-/* The control channel's bytes: one port of a virtio-serial device. console.c moves them, plat/kvm/ctl.c gives them meaning. */
+/* The control channel's bytes: one port of a virtio-serial device. console.c moves them, plat/kvm/ctl.c gives them
+ * meaning. */
 #ifndef PLAT_KVM_VIRTIO_CONSOLE_H
 #define PLAT_KVM_VIRTIO_CONSOLE_H
 
@@ -12,18 +13,20 @@
 /* Starts the device and opens its port: true when there is a channel. Waits a few seconds for a port at most. */
 bool console_init(void);
 
-/* Hands what has arrived to ctl_input() and takes back what the host has read. Does nothing when called from ctl_input(). */
+/* Hands what has arrived to ctl_input() and takes back what the host has read. Does nothing when called from
+ * ctl_input(). */
 void console_pump(void);
 
 /* Bytes that console_send() would take now, the reserve not counted. 0 when the channel is gone. */
 size_t console_room(void);
 
-/* Queues two pieces of memory, one behind the other, and notifies the host. All or nothing: false when there is too little
- * room (use_reserve: not even in the reserve) or the channel is gone. Nothing is queued from within itself (a panic). */
+/* Queues two pieces of memory, one behind the other, and notifies the host. All or nothing: false when there is too
+ * little room (use_reserve: not even in the reserve) or the channel is gone. Nothing is queued from within itself (a
+ * panic). */
 bool console_send(const void *a, size_t na, const void *b, size_t nb, bool use_reserve);
 
-/* Has console_poll() report when about half of the room is free: called after console_room() was too small. True when so
- * much is free already; then nothing will be reported. */
+/* Has console_poll() report when about half of the room is free: called after console_room() was too small. True
+ * when so much is free already; then nothing will be reported. */
 bool console_want_room(void);
 
 /* There is a channel and the host end has not gone. */

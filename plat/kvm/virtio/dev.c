@@ -1,9 +1,9 @@
-/* The common part of all virtio devices: the list of them, the start-up sequence of virtio 1.2 section 3.1.1, and the way
- * from an interrupt to a driver.
+/* The common part of all virtio devices: the list of them, the start-up sequence of virtio 1.2 section 3.1.1, and the
+ * way from an interrupt to a driver.
  *
- * Interrupts carry no information beyond "look": the platform's entry code calls virtio_irq(), which only makes the device
- * take its line back, and then virtio_poll(), which asks each started driver. Drivers re-arm their queues' interrupts when
- * they have taken everything, so nothing is lost if an interrupt comes early, late or twice.
+ * Interrupts carry no information beyond "look": the platform's entry code calls virtio_irq(), which only makes the
+ * device take its line back, and then virtio_poll(), which asks each started driver. Drivers re-arm their queues'
+ * interrupts when they have taken everything, so nothing is lost if an interrupt comes early, late or twice.
  *
  * Deliberately missing: hot plugging, configuration change interrupts (no driver here needs them), power management. */
 #include "plat/kvm/virtio/virtio.h"
@@ -36,7 +36,7 @@ struct virtio_dev *virtio_find(uint16_t type, unsigned nth)
 	return NULL;
 }
 
-/* A reset is complete when the status reads back as 0 (2.4.1); no device here takes long, but one may never answer. */
+/* A reset is complete when the status reads back as 0 (2.4.2); no device here takes long, but one may never answer. */
 static bool dev_reset(struct virtio_dev *d)
 {
 	uint64_t limit = plat_time_mono() + NSEC_PER_SEC;
@@ -121,7 +121,8 @@ unsigned virtio_poll(void)
 	return irqs;
 }
 
-/* The PCI bus is scanned only where it can have devices of ours: microvm and Firecracker name theirs on the command line. */
+/* The PCI bus is scanned only where it can have devices of ours: microvm and Firecracker name theirs on the command
+ * line. */
 void virtio_init(void)
 {
 	if (mmio_scan() == 0 || kvm_flag("pci"))

@@ -22,7 +22,8 @@ struct frame_parser {
 	uint8_t small[FRAME_SMALL]; /* at end(): the payload's first bytes, zeroes behind them */
 };
 
-/* Takes the next bytes of the stream. 0, or -EPROTO once the stream is broken; the frames before that were delivered. */
+/* Takes the next bytes of the stream. 0, or -EPROTO once the stream is broken; the frames before that were
+ * delivered. */
 int frame_feed(struct frame_parser *p, const void *bytes, size_t n);
 
 #endif

@@ -1,9 +1,9 @@
-/* virtio over MMIO, register layout version 2: virtio 1.2, section 4.2. Devices are named on the command line, as QEMU's
- * microvm (acpi=off) and Firecracker do it for Linux's virtio_mmio.device= parameter: SIZE@ADDRESS:GSI[:ID].
+/* virtio over MMIO, register layout version 2: virtio 1.2, section 4.2. Devices are named on the command line, as
+ * QEMU's microvm (acpi=off) and Firecracker do it for Linux's virtio_mmio.device= parameter: SIZE@ADDRESS:GSI[:ID].
  *
- * Interrupts are edge triggered there. The line stays up until InterruptACK was written for all that InterruptStatus shows,
- * and there is no edge before it has gone down, so every interrupt is acknowledged before the rings are looked at. Both
- * defined bits are written without reading the status first: that saves an exit to the host.
+ * Interrupts are edge triggered there. The line stays up until InterruptACK was written for all that InterruptStatus
+ * shows, and there is no edge before it has gone down, so every interrupt is acknowledged before the rings are looked
+ * at. Both defined bits are written without reading the status first: that saves an exit to the host.
  *
  * Version 1 (legacy) devices are passed over with a message: QEMU has them unless virtio-mmio.force-legacy=false. */
 #include "plat/kvm/kvm.h"
@@ -179,7 +179,7 @@ static void mmio_probe(paddr_t base, unsigned gsi, size_t size)
 	if (type == 0) /* an empty slot (4.2.2.2) */
 		return;
 	if (mmio_read32(regs + MMIO_VERSION) != 2) {
-		kprintf("doppel: virtio device at 0x%lx is a legacy one (QEMU: -global virtio-mmio.force-legacy=false)\n",
+		kprintf("doppel: virtio device at 0x%lx is a legacy one (QEMU: virtio-mmio.force-legacy=false)\n",
 			(unsigned long)base);
 		return;
 	}

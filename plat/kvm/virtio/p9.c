@@ -1,10 +1,10 @@
 /* 9P2000.L over virtio: virtio 1.2, section 5.15 (and its device ID 9); the messages are core/fs/p9.c's.
  *
- * One request is one buffer: the device reads the T-message and writes the R-message. A device is started when its mount
- * tag is first asked for; exports that nobody mounts cost nothing. Requests complete in any order.
+ * One request is one buffer: the device reads the T-message and writes the R-message. A device is started when its
+ * mount tag is first asked for; exports that nobody mounts cost nothing. Requests complete in any order.
  *
- * When the device breaks the rules of the queue it is reset, so that it cannot write into buffers any more, and every
- * request in flight ends with in_len 0. */
+ * When the device breaks the rules of the queue it is reset, so that it cannot write into buffers any more, and
+ * every request in flight ends with in_len 0. */
 #include "core/lib/string.h"
 #include "plat/kvm/kvm.h"
 #include "plat/kvm/virtio/virtio.h"

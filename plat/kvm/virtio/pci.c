@@ -1,9 +1,9 @@
 /* virtio over PCI, the modern interface: virtio 1.2, section 4.1, with MSI-X.
  *
- * Bus 0 only, found through configuration ports 0xcf8/0xcfc (PCI Local Bus 3.0, 3.2.2.3.2). MSI-X writes straight to the
- * local APIC, so no interrupt routing of any chipset has to be known, and there is nothing to acknowledge; all queues of a
- * device use table entry 0. Firmware that leaves BARs unassigned (qboot) is helped out: such BARs get addresses from a
- * window below the IOAPIC where neither pc nor q35 has RAM or anything else.
+ * Bus 0 only, found through configuration ports 0xcf8/0xcfc (PCI Local Bus 3.0, 3.2.2.3.2). MSI-X writes straight to
+ * the local APIC, so no interrupt routing of any chipset has to be known, and there is nothing to acknowledge; all
+ * queues of a device use table entry 0. Firmware that leaves BARs unassigned (qboot) is helped out: such BARs get
+ * addresses from a window below the IOAPIC where neither pc nor q35 has RAM or anything else.
  *
  * Deliberately missing: legacy devices, INTx (a device without MSI-X is passed over with a message), bridges. */
 #include "plat/kvm/kvm.h"
@@ -48,6 +48,7 @@ enum {
 	COMMON_QUEUE_DESC = 0x20,
 	COMMON_QUEUE_DRIVER = 0x28,
 	COMMON_QUEUE_DEVICE = 0x30,
+	COMMON_SIZE = 0x38,
 };
 #define MSIX_NO_VECTOR 0xffffu
 
@@ -183,12 +184,17 @@ static void write_pa(struct virtio_dev *d, unsigned reg, const void *va)
 
 static int pci_queue_enable(struct virtio_dev *d, struct vq *q)
 {
+	uint64_t off;
+
 	mmio_write16(d->regs + COMMON_QUEUE_SELECT, q->index);
 	mmio_write16(d->regs + COMMON_QUEUE_SIZE, q->size);
 	mmio_write16(d->regs + COMMON_QUEUE_MSIX, 0);
-	if (mmio_read16(d->regs + COMMON_QUEUE_MSIX) != 0) /* the device lacks the resources (4.1.5.1.2.1) */
+	if (mmio_read16(d->regs + COMMON_QUEUE_MSIX) != 0) /* the device lacks the resources (4.1.5.1.2) */
 		return -EIO;
-	q->notify_off = mmio_read16(d->regs + COMMON_QUEUE_NOTIFY_OFF) * d->notify_mult;
+	off = (uint64_t)mmio_read16(d->regs + COMMON_QUEUE_NOTIFY_OFF) * d->notify_mult;
+	if (off + 2 > d->notify_len)
+		return -EIO;
+	q->notify_off = off;
 	write_pa(d, COMMON_QUEUE_DESC, q->desc);
 	write_pa(d, COMMON_QUEUE_DRIVER, q->avail);
 	write_pa(d, COMMON_QUEUE_DEVICE, q->used);
@@ -219,23 +225,28 @@ static const struct virtio_ops pci_ops = {
 
 /* ---- finding devices ---- */
 
-/* Notes where a virtio structure lies (4.1.4); of several of one type the first that can be mapped counts. */
-static void cap_virtio(unsigned devfn, unsigned cap, volatile char *where[CAP_TYPES], uint32_t *notify_mult)
+/* Where a virtio structure lies. */
+struct place {
+	volatile char *at; /* NULL: not found */
+	uint32_t len;
+	unsigned cap;      /* its capability */
+};
+
+/* Notes the place of a structure (4.1.4); of several of one type the first that can be mapped counts. */
+static void cap_virtio(unsigned devfn, unsigned cap, struct place where[CAP_TYPES])
 {
 	unsigned type = cfg_read8(devfn, cap + 3);
 	uint32_t off = cfg_read(devfn, cap + 8), len = cfg_read(devfn, cap + 12);
 
-	if (type < CAP_COMMON || type >= CAP_TYPES || type == CAP_ISR || where[type] || len == 0 || len > 1u << 24)
+	if (type < CAP_COMMON || type >= CAP_TYPES || type == CAP_ISR || where[type].at || len == 0 || len > 1u << 24)
 		return;
-	where[type] = bar_map(devfn, cfg_read8(devfn, cap + 4), off, len);
-	if (type == CAP_NOTIFY)
-		*notify_mult = cfg_read(devfn, cap + 16);
+	where[type] = (struct place){ bar_map(devfn, cfg_read8(devfn, cap + 4), off, len), len, cap };
 }
 
 static void pci_probe(unsigned devfn, uint16_t type)
 {
-	volatile char *where[CAP_TYPES] = { NULL };
-	uint32_t command = cfg_read(devfn, PCI_COMMAND), notify_mult = 0;
+	struct place where[CAP_TYPES] = { { NULL, 0, 0 } };
+	uint32_t command = cfg_read(devfn, PCI_COMMAND);
 	unsigned cap, msix = 0, left = 48; /* more capabilities than fit are a loop */
 	struct virtio_dev *d;
 
@@ -243,11 +254,11 @@ static void pci_probe(unsigned devfn, uint16_t type)
 		return;
 	for (cap = cfg_read8(devfn, PCI_CAPS) & 0xfc; cap && left--; cap = cfg_read8(devfn, cap + 1) & 0xfc) {
 		if (cfg_read8(devfn, cap) == PCI_CAP_VENDOR)
-			cap_virtio(devfn, cap, where, &notify_mult);
+			cap_virtio(devfn, cap, where);
 		else if (cfg_read8(devfn, cap) == PCI_CAP_MSIX)
 			msix = cap;
 	}
-	if (!where[CAP_COMMON] || !where[CAP_NOTIFY] || !msix) {
+	if (!where[CAP_COMMON].at || where[CAP_COMMON].len < COMMON_SIZE || !where[CAP_NOTIFY].at || !msix) {
 		kprintf("doppel: PCI device %02x.%u: virtio without %s is not supported\n", devfn >> 3, devfn & 7,
 			msix ? "the modern interface" : "MSI-X");
 		return;
@@ -255,10 +266,11 @@ static void pci_probe(unsigned devfn, uint16_t type)
 	d = virtio_register(&pci_ops, type);
 	if (!d)
 		return;
-	d->regs = where[CAP_COMMON];
-	d->notify = where[CAP_NOTIFY];
-	d->config = where[CAP_DEVICE];
-	d->notify_mult = notify_mult;
+	d->regs = where[CAP_COMMON].at;
+	d->config = where[CAP_DEVICE].at;
+	d->notify = where[CAP_NOTIFY].at;
+	d->notify_len = where[CAP_NOTIFY].len;
+	d->notify_mult = cfg_read(devfn, where[CAP_NOTIFY].cap + 16);
 	d->devfn = devfn;
 	d->msix = msix;
 	/* Memory decoding on. The status half of the register is write-1-to-clear: zeroes. */

@@ -1,14 +1,14 @@
 /* The split virtqueue: virtio 1.2, section 2.7, with VIRTIO_F_EVENT_IDX (2.7.10) where the device has it.
  *
- * Order of memory accesses: x86 keeps loads and stores in order except that a load may pass an earlier store. So release
- * and acquire only hold the compiler back, and a real fence stands at the two places where both sides write one word and
- * then read the other's: publishing avail.idx before reading avail_event, and writing used_event before reading used.idx.
- * Without them each side could believe that the other will look.
+ * Order of memory accesses: x86 keeps loads and stores in order except that a load may pass an earlier store. So
+ * release and acquire only hold the compiler back, and a real fence stands at the two places where both sides write one
+ * word and then read the other's: publishing avail.idx before reading avail_event, and writing used_event before
+ * reading used.idx. Without them each side could believe that the other will look.
  *
  * Indices run freely modulo 2^16; the queue's size is a power of two, so that masking works over the wrap.
  *
- * Deliberately missing: indirect descriptors (queues are as long as a request is scattered, and a second table would cost
- * memory), packed rings, in-order use, per-queue reset. */
+ * Deliberately missing: indirect descriptors (queues are as long as a request is scattered, and a second table would
+ * cost memory), packed rings, in-order use, per-queue reset. */
 #include "plat/kvm/virtio/ring.h"
 
 #include "core/printf.h"

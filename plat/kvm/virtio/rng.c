@@ -1,9 +1,9 @@
 /* plat_random(): bytes from the host's entropy device (virtio 1.2, section 5.4) and from the CPU's own generator, one
- * XORed over the other, so that either suffices and neither is trusted alone. The time stamp counter is stirred in where
- * both are missing; then the kernel says so once.
+ * XORed over the other, so that either suffices and neither is trusted alone. The time stamp counter is stirred in
+ * where both are missing; then the kernel says so once.
  *
- * Nothing here waits without a limit: a device that does not answer in time keeps its buffer, is asked no more until it has
- * answered, and the CPU's bytes stand alone. */
+ * Nothing here waits without a limit: a device that does not answer in time keeps its buffer, is asked no more until
+ * it has answered, and the CPU's bytes stand alone. */
 #include "core/lib/string.h"
 #include "plat/kvm/kvm.h"
 #include "plat/kvm/virtio/virtio.h"
@@ -19,7 +19,7 @@ enum rng_state { RNG_NEW, RNG_READY, RNG_ABSENT };
 static struct {
 	enum rng_state state;
 	bool pending; /* the device has the buffer */
-	uint32_t got; /* fresh bytes in buf, from its start */
+	uint32_t got; /* bytes of its last answer, from the start of buf */
 	struct virtio_dev *dev;
 	struct vq q;
 	struct vq_slot slots[RNG_QUEUE];
@@ -60,9 +60,9 @@ static uint32_t device_bytes(void)
 {
 	struct vq_seg seg = { .pa = kvm_pa(rng.buf), .len = RNG_BYTES };
 	uint64_t limit = plat_time_mono() + RNG_WAIT_NS;
+	bool ask = !rng.pending; /* else it is late with an earlier answer */
 
-	if (!rng.pending) {
-		rng.got = 0;
+	if (ask) {
 		if (vq_add(&rng.q, &seg, 0, 1, &rng) < 0)
 			return 0;
 		rng.pending = true;
@@ -70,8 +70,10 @@ static uint32_t device_bytes(void)
 	}
 	for (;;) {
 		rng_poll(rng.dev);
-		if (!rng.pending || rng.q.broken || plat_time_mono() > limit)
-			return rng.pending ? 0 : rng.got;
+		if (!rng.pending)
+			return rng.got;
+		if (!ask || rng.q.broken || plat_time_mono() > limit)
+			return 0;
 		__builtin_ia32_pause();
 	}
 }

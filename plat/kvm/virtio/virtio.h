@@ -1,7 +1,9 @@
-/* virtio devices on kvm: what transports (mmio.c, pci.c), the common part (dev.c) and drivers (p9.c, rng.c, console.c) share.
+/* virtio devices on kvm: what transports (mmio.c, pci.c), the common part (dev.c) and drivers (p9.c, rng.c, console.c)
+ * share.
  *
- * A transport finds devices at boot and registers them; nothing else is touched until a driver starts its device. One
- * interrupt vector may serve several devices: virtio_irq() only acknowledges, virtio_poll() asks every started driver. */
+ * A transport finds devices at boot and registers them; nothing else is touched until a driver starts its device.
+ * One interrupt vector may serve several devices: virtio_irq() only acknowledges, virtio_poll() asks every started
+ * driver. */
 #ifndef PLAT_KVM_VIRTIO_VIRTIO_H
 #define PLAT_KVM_VIRTIO_VIRTIO_H
 
@@ -52,6 +54,7 @@ struct virtio_dev {
 	volatile char *regs;      /* mmio: all registers; pci: common configuration */
 	volatile char *config;    /* device-specific configuration */
 	volatile char *notify;    /* pci: notification area … */
+	uint32_t notify_len;      /* … its length … */
 	uint32_t notify_mult;     /* … and its stride */
 	unsigned gsi;             /* mmio: its interrupt */
 	unsigned devfn, msix;     /* pci: its place, and that of its MSI-X capability */

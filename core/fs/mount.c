@@ -1,0 +1,292 @@
+/* Mounts, and the file systems the machine begins with.
+ *
+ * A mount covers one dentry (dentry->mounted) with the root of a super; every super is mounted once. The root mount covers
+ * nothing. Mounts stay until the end: there is no umount(2).
+ *
+ * Boot: the root as the command line says (core/boot.h), the kernel's own file systems over it, then the exports. Their
+ * mount points are made where the root can be written; where something is missing that cannot be made, the machine ends
+ * with a line that says what.
+ *
+ * Missing: bind mounts, propagation, mount namespaces, remounting. */
+#include "core/boot.h"
+#include "core/fs/walk.h"
+#include "core/lib/util.h"
+#include "core/mm/slab.h"
+#include "core/printf.h"
+#include "core/proc/proc.h"
+#include "core/sched.h"
+#include "plat/plat.h"
+#include "shim/abi/errno.h"
+#include "shim/abi/fcntl.h"
+#include "shim/abi/resource.h"
+#include "shim/abi/stat.h"
+
+#define WORD_MAX 2048u /* a command line's word: Firecracker allows no longer line */
+
+struct list mount_all = LIST_INIT(mount_all);
+static struct mount *root_mount;
+
+struct mount *mount_root(void) { return root_mount; }
+
+void mount_root_path(struct path *out)
+{
+	*out = (struct path){ root_mount, root_mount->super->root };
+	path_get(out);
+}
+
+int mount_add(struct super *s, const struct path *at, unsigned flags, const char *source)
+{
+	struct mount *m;
+
+	if (at ? at->dentry->mounted != NULL : root_mount != NULL)
+		return -EBUSY;
+	if (at && S_ISDIR(at->dentry->inode->mode) != S_ISDIR(s->root->inode->mode))
+		return -ENOTDIR;
+	m = kzalloc(sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->super = s;
+	m->flags = flags;
+	s->flags |= flags;
+	(void)str_copy(m->source, source, sizeof(m->source));
+	if (at) {
+		m->parent = at->mnt;
+		m->point = dentry_get(at->dentry);
+		m->point->mounted = m;
+		dentry_remember(m->point);
+	} else {
+		root_mount = m;
+	}
+	list_append(&mount_all, &m->link);
+	return 0;
+}
+
+void mount_drop_all(void)
+{
+	while (!list_empty(&mount_all)) {
+		struct mount *m = list_entry(mount_all.prev, struct mount, link);
+		struct super *s = m->super;
+
+		list_remove(&m->link);
+		if (m->point) {
+			m->point->mounted = NULL;
+			dentry_put(m->point);
+		}
+		if (m == root_mount)
+			root_mount = NULL;
+		kfree(m);
+		super_free(s);
+	}
+}
+
+/* ---- boot ---- */
+
+/* Makes the directories of an absolute path that are missing. */
+static int make_dirs(char *path, uint32_t mode)
+{
+	int r = 0;
+
+	for (char *p = path + 1; !r; p++) {
+		char c = *p;
+
+		if (c != '/' && c)
+			continue;
+		*p = 0;
+		r = vfs_mkdir(AT_FDCWD, path, mode);
+		*p = c;
+		if (r == -EEXIST)
+			r = 0;
+		if (!c)
+			break;
+	}
+	return r;
+}
+
+/* The directory `where`, made if it is missing. Ends the machine when it cannot be had. */
+static void mount_point(const char *where, struct path *out)
+{
+	int r = path_walk(NULL, where, WALK_FOLLOW | WALK_DIRECTORY, out);
+	char *path;
+
+	if (r == -ENOENT) {
+		path = kstrdup(where);
+		r = path ? make_dirs(path, 0755) : -ENOMEM;
+		kfree(path);
+		if (!r)
+			r = path_walk(NULL, where, WALK_FOLLOW | WALK_DIRECTORY, out);
+	}
+	if (r == -EROFS)
+		panic("%s: no such directory in the root file system, which is read-only (ro)", where);
+	if (r == -ENOTDIR)
+		panic("%s: the mount point is not a directory in the root file system", where);
+	if (r)
+		panic("%s: no mount point: error %d", where, -r);
+}
+
+static void mount_over(struct super *s, const char *where, unsigned flags, const char *source)
+{
+	struct path at;
+	int r;
+
+	mount_point(where, &at);
+	r = mount_add(s, &at, flags, source);
+	if (r)
+		panic("%s: cannot be mounted: error %d", where, -r);
+	path_put(&at);
+}
+
+static struct super *export_new(const char *tag, bool readonly)
+{
+	struct super *s;
+	int r = p9_new(tag, readonly, &s);
+
+	if (r == -ENODEV)
+		panic("9p:%s: the host exports nothing under this tag", tag);
+	if (r)
+		panic("9p:%s: cannot be mounted: error %d", tag, -r);
+	return s;
+}
+
+/* *s is read after the call that fills it in, wherever the compiler puts that. */
+static struct super *must(int r, struct super **s, const char *what)
+{
+	if (r)
+		panic("%s: error %d; give the guest more memory with -m", what, -r);
+	return *s;
+}
+
+static uint64_t ram_share(unsigned percent)
+{
+	struct page_stats st;
+
+	page_stats(&st);
+	return ((uint64_t)st.total << PAGE_SHIFT) / 100 * percent;
+}
+
+static struct super *new_tmpfs(unsigned percent, uint32_t mode)
+{
+	struct super *s = NULL;
+
+	return must(tmpfs_new(&s, ram_share(percent), mode), &s, "tmpfs");
+}
+
+static struct super *root_cpio(void)
+{
+	struct super *s = new_tmpfs(75, 0755);
+	size_t len;
+	const void *data = plat_initrd(&len);
+
+	if (!data)
+		panic("root=cpio: there is no archive (initrd)");
+	if (cpio_unpack(s, data, len))
+		panic("root=cpio: the archive is unusable");
+	return s;
+}
+
+static struct super *root_9p(const char *tag, bool readonly)
+{
+	struct super *lower = export_new(tag, true), *s = NULL;
+
+	if (readonly)
+		return lower;
+	return must(overlay_new(lower, &s), &s, "overlay");
+}
+
+static void mount_root_fs(char *word)
+{
+	bool readonly = boot_flag("ro");
+	const char *root = boot_word("root", 0, word, WORD_MAX);
+	struct super *s;
+	size_t len;
+
+	if (!root)
+		root = plat_initrd(&len) ? "cpio" : "tmpfs";
+	if (!strncmp(root, "9p:", 3))
+		s = root_9p(root + 3, readonly);
+	else if (!strcmp(root, "cpio"))
+		s = root_cpio();
+	else if (!strcmp(root, "tmpfs"))
+		s = new_tmpfs(75, 0755);
+	else
+		panic("root=%s: not 9p:TAG, cpio or tmpfs", root);
+	if (mount_add(s, NULL, 0, !strncmp(root, "9p:", 3) ? root + 3 : root))
+		panic("no memory for the root mount; give the guest more with -m");
+	if (!strcmp(s->type, "tmpfs") && !vfs_mkdir(AT_FDCWD, "/tmp", 0777)) {
+		struct path tmp;
+
+		if (!path_walk(NULL, "/tmp", 0, &tmp)) {
+			tmp.dentry->inode->mode = S_IFDIR | 01777;
+			path_put(&tmp);
+		}
+	}
+}
+
+static void mount_kernel_fs(void)
+{
+	struct super *s = NULL;
+
+	mount_over(must(procfs_new(&s), &s, "proc"), "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "proc");
+	mount_over(must(sysfs_new(&s), &s, "sysfs"), "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, "sysfs");
+	mount_over(must(devfs_new(&s), &s, "devtmpfs"), "/dev", MS_NOSUID, "udev");
+	mount_over(new_tmpfs(50, 01777), "/dev/shm", MS_NOSUID | MS_NODEV, "tmpfs");
+	mount_over(new_tmpfs(20, 0755), "/run", MS_NOSUID | MS_NODEV, "tmpfs");
+}
+
+/* mount=9p:TAG:PATH[:ro] */
+static void mount_export(char *word)
+{
+	char *tag = word + 3, *path;
+	size_t len;
+	bool readonly;
+
+	path = strncmp(word, "9p:", 3) ? NULL : strchr(tag, ':');
+	if (!path || path[1] != '/')
+		panic("mount=%s: not 9p:TAG:PATH[:ro]", word);
+	*path++ = 0;
+	len = strlen(path);
+	readonly = len > 3 && !strcmp(path + len - 3, ":ro");
+	if (readonly)
+		path[len - 3] = 0;
+	mount_over(export_new(tag, readonly), path, readonly ? MS_RDONLY : 0, tag);
+}
+
+void vfs_boot_dirs(struct path *root, struct path *cwd)
+{
+	const char *dir = boot_params()->cwd;
+	int r;
+
+	if (!dir || !*dir)
+		dir = "/";
+	mount_root_path(root);
+	r = path_walk(root, dir, WALK_FOLLOW | WALK_DIRECTORY, cwd);
+	if (!r)
+		return;
+	/* Docker's exit status for a container that cannot be started. */
+	if (r == -ENOENT)
+		kprintf("doppel: %s: no such directory in the guest's root; add -v or --root\n", dir);
+	else
+		kprintf("doppel: %s: %s in the guest's root (error %d)\n", dir,
+			r == -ENOTDIR ? "is not a directory" : "cannot be the working directory", -r);
+	plat_exit(126 << 8);
+}
+
+void vfs_init(void)
+{
+	struct proc *p = current_proc();
+	char *word = kmalloc(WORD_MAX);
+
+	if (!word)
+		panic("no memory for the file systems; give the guest more with -m");
+	mount_root_fs(word);
+	mount_kernel_fs();
+	for (unsigned i = 0; boot_word("mount", i, word, WORD_MAX); i++)
+		mount_export(word);
+	kfree(word);
+	if (boot_flag("ro"))
+		root_mount->super->flags |= MS_RDONLY; /* now that every mount point is in it */
+	if (p && p->fs) {
+		path_put(p->fs->root);
+		path_put(p->fs->cwd);
+		vfs_boot_dirs(p->fs->root, p->fs->cwd);
+	}
+}

@@ -1,0 +1,142 @@
+/* tmpfs(5): a file system whose names are in memory and whose files are their page caches.
+ *
+ * Everything is memfs.c's and memfs_data.c's; here are the operations' tables and the making of inodes. Files that came
+ * with an archive (cpio.c) read the pages that are not cached from there.
+ *
+ * Missing: extended attributes, quotas, huge pages, mount options beyond size and mode. */
+#include "core/fs/tmpfs.h"
+#include "core/fs/memfs.h"
+#include "core/fs/walk.h"
+#include "core/mm/slab.h"
+#include "shim/abi/errno.h"
+#include "shim/abi/stat.h"
+
+#define TMPFS_MAGIC 0x01021994
+
+static const struct inode_ops tmpfs_ops, tmpfs_archive_ops;
+
+static struct inode *tmpfs_inode(struct super *s, const struct inode *dir, uint32_t mode)
+{
+	struct inode *i = memfs_inode(memfs_of(s), ++s->next_ino, mode, false);
+
+	if (!i)
+		return NULL;
+	i->ops = &tmpfs_ops;
+	i->nlink = 0;
+	inode_init_owner(i, dir);
+	if (S_ISDIR(mode))
+		i->size = MEMFS_DIR_SIZE;
+	return i;
+}
+
+static int tmpfs_lookup(struct inode *dir, const struct name *n, struct inode **out)
+{
+	struct memfs_entry *e = memfs_find(memfs_node(dir), n);
+
+	if (!e)
+		return -ENOENT;
+	*out = inode_get(e->inode);
+	return 0;
+}
+
+/* Enters a new inode, whose reference goes to *out or away. */
+static int tmpfs_enter(struct inode *dir, const struct name *n, struct inode *i, struct inode **out)
+{
+	int r = memfs_add(dir, n, i);
+
+	if (r)
+		inode_put(i);
+	else
+		*out = i;
+	return r;
+}
+
+static int tmpfs_mknod(struct inode *dir, const struct name *n, uint32_t mode, uint64_t rdev, struct inode **out)
+{
+	struct inode *i = tmpfs_inode(dir->super, dir, mode);
+
+	if (!i)
+		return -ENOMEM;
+	i->rdev = S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0;
+	return tmpfs_enter(dir, n, i, out);
+}
+
+static int tmpfs_symlink(struct inode *dir, const struct name *n, const char *target, struct inode **out)
+{
+	struct inode *i = tmpfs_inode(dir->super, dir, S_IFLNK | 0777);
+	char *text;
+
+	if (!i)
+		return -ENOMEM;
+	text = kstrdup(target);
+	if (!text) {
+		inode_put(i);
+		return -ENOMEM;
+	}
+	memfs_node(i)->target = text;
+	i->link = text;
+	i->size = strlen(text);
+	return tmpfs_enter(dir, n, i, out);
+}
+
+static int tmpfs_tmpfile(struct inode *dir, uint32_t mode, struct inode **out)
+{
+	struct inode *i = tmpfs_inode(dir->super, dir, mode);
+
+	if (!i)
+		return -ENOMEM;
+	*out = i;
+	return 0;
+}
+
+int tmpfs_file(struct super *s, uint32_t mode, struct inode **out)
+{
+	struct inode *i = tmpfs_inode(s, NULL, mode);
+
+	if (!i)
+		return -ENOMEM;
+	*out = i;
+	return 0;
+}
+
+void tmpfs_file_data(struct inode *inode, const void *data, size_t len)
+{
+	struct memfs_node *node = memfs_node(inode);
+
+	node->data = data;
+	node->limit = len;
+	inode->size = len;
+	inode->ops = &tmpfs_archive_ops;
+}
+
+#define TMPFS_OPS \
+	.lookup = tmpfs_lookup, .mknod = tmpfs_mknod, .symlink = tmpfs_symlink, .link = memfs_link, \
+	.unlink = memfs_unlink, .rmdir = memfs_rmdir, .rename = memfs_rename, .setattr = memfs_setattr, \
+	.readdir = memfs_readdir, .fallocate = memfs_fallocate, .tmpfile = tmpfs_tmpfile, \
+	.reserve = memfs_reserve, .seek_data = memfs_seek_data, .evict = memfs_evict
+
+static const struct inode_ops tmpfs_ops = { TMPFS_OPS };
+static const struct inode_ops tmpfs_archive_ops = { TMPFS_OPS, .read_pages = memfs_read_pages };
+
+static const struct super_ops tmpfs_super_ops = { .statfs = memfs_statfs, .umount = memfs_umount };
+
+int tmpfs_new(struct super **out, uint64_t max_bytes, uint32_t root_mode)
+{
+	struct memfs *fs = memfs_new("tmpfs", &tmpfs_super_ops, TMPFS_MAGIC, max_bytes);
+	struct inode *root;
+
+	if (!fs)
+		return -ENOMEM;
+	fs->super->evict_nosleep = true;
+	root = tmpfs_inode(fs->super, NULL, S_IFDIR | (root_mode & 07777));
+	if (root) {
+		root->nlink = 2;
+		fs->super->root = dentry_root(root);
+	}
+	if (!fs->super->root) {
+		super_free(fs->super);
+		return -ENOMEM;
+	}
+	*out = fs->super;
+	return 0;
+}

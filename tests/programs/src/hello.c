@@ -1,0 +1,8 @@
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+	printf("hello, world\n");
+	for (int i = 1; i < argc; i++)
+		printf("argument %d: '%s'\n", i, argv[i]);
+	return argc == 4 ? 42 : 0;
+}
