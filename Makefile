@@ -128,13 +128,14 @@ $(B)/doppel: $(DOPPEL_C:%=$(B)/tools/%.o)
 
 # ---- unit tests: the same sources, compiled for this host, with a fake platform ----
 # Left out: what the fake platform or the host's libc stands in for.
-UNIT_LEFT_OUT := core/lib/string.c core/mm/slab.c core/printf.c core/panic.c
+UNIT_LEFT_OUT := core/lib/string.c core/mm/slab.c core/panic.c
 UNIT_SRC      := $(filter-out $(UNIT_LEFT_OUT),$(KSRC)) core/x86_64/switch.S
 UNIT_SUPPORT  := tests/unit/fakeplat.c tests/unit/fakeslab.c tests/unit/unit_main.c
 UNIT_TESTS    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_CFLAGS   := -std=gnu11 -O1 -g -I. -D_GNU_SOURCE -DDOPPEL_KERNEL -DDOPPEL_UNIT -fno-strict-aliasing -fno-omit-frame-pointer \
                  $(filter-out -Werror,$(WARN)) $(shell pkg-config --cflags check 2>/dev/null)
 UNIT_LIBS      = $(shell pkg-config --libs check 2>/dev/null)
+UNIT_EXTRA_copy := core/x86_64/copy_real.c # the object, made from copy.S
 ASAN          := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # $(1) directory, $(2) flags: an archive of the kernel, and one executable per test file.
@@ -149,7 +150,11 @@ $(1)/%.o: %.S
 $(1)/kernel.a: $$(patsubst %.S,$(1)/%.o,$$(UNIT_SRC:%.c=$(1)/%.o)) $$(UNIT_SUPPORT:%.c=$(1)/%.o)
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
 $(1)/test_%: $(1)/tests/unit/test_%.o $(1)/kernel.a
-	$$(Q)$$(CC) $(2) -o $$@ $$< $$(UNIT_EXTRA_$$*:%.c=$(1)/%.o) -Wl,--whole-archive $(1)/kernel.a -Wl,--no-whole-archive $$(UNIT_LIBS)
+	$$(Q)$$(CC) $(2) -Wl,--wrap=page_alloc -o $$@ $$< $$(UNIT_EXTRA_$$*:%.c=$(1)/%.o) $(1)/kernel.a $$(UNIT_LIBS)
+$(1)/test_copy: $(1)/core/x86_64/copy_real.o
+$(1)/core/x86_64/copy_real.o: core/x86_64/copy.S
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(AFLAGS) -c $$< -o $$@ && $$(OBJCOPY) --prefix-symbols=real_ $$@
 $(1)/all: $$(UNIT_TESTS:%=$(1)/%)
 	@touch $$@
 endef

@@ -1,7 +1,8 @@
-/* What the files of shim/ share: the handlers' prototypes, made from syscalls.def, and the helpers for decoding arguments.
+/* What the files of shim/ share: the handlers' prototypes, made from syscalls.def, and the helpers for decoding
+ * arguments.
  *
- * A handler sys_NAME takes the arguments in the C types of their kinds, copies in and checks what they say, and calls core,
- * which acts and never sees a user pointer except through struct uio and futex. It returns 0, a count or -errno. */
+ * A handler sys_NAME takes the arguments in the C types of their kinds, copies in and checks what they say, and calls
+ * core, which acts and never sees a user pointer but through struct uio and futex. It returns 0, a count or -errno. */
 #ifndef SHIM_SHIM_H
 #define SHIM_SHIM_H
 
@@ -77,8 +78,6 @@ int errno_by_name(const char *name, size_t len);
 /* ---- trace.c, inject.c ---- */
 /* Prints every call, then calls `next`'s. Makes itself active. */
 void trace_start(syscall_fn *const *next);
-/* The end of the traced program: prints "+++ exited with N +++" or "+++ killed by SIGX +++", once. */
-void trace_end(int wait_status);
 /* Parses one inject=… expression. 0, or -EINVAL with a message in err. */
 int inject_parse(const char *expr, char *err, size_t err_size);
 /* The table that applies the parsed expressions and else calls `next`'s; `next` itself when there are none. */
@@ -114,8 +113,8 @@ int deadline_in(uint64_t *deadline, uptr_t src);
 /* From milliseconds; negative is TIME_NEVER. */
 uint64_t deadline_ms(int64_t ms);
 
-/* Temporary signal masks (ppoll, pselect, epoll_pwait, sigsuspend). sigmask_swap: src 0 changes nothing; -EFAULT, -EINVAL.
- * sigmask_restore takes what is pending under the temporary mask first, so it may not return. */
+/* Temporary signal masks (ppoll, pselect, epoll_pwait, sigsuspend). sigmask_swap: src 0 changes nothing; -EFAULT,
+ * -EINVAL. sigmask_restore takes what is pending under the temporary mask first, so it may not return. */
 struct sigmask_save {
 	uint64_t old;
 	bool swapped;

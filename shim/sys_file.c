@@ -1,7 +1,7 @@
 /* System calls on open descriptors: reading, writing, positions, duplication, fcntl, pipes, and copies between files.
  *
- * Each takes its references from the descriptor table, decodes and hands on to core/file; nothing here knows what kind of
- * object a file is, except where a man page makes the kind part of the rule. */
+ * Each takes its references from the descriptor table, decodes and hands on to core/file; nothing here knows what kind
+ * of object a file is, except where a man page makes the kind part of the rule. */
 #include "core/file/file.h"
 #include "core/lib/util.h"
 #include "core/mm/pagecache.h"
@@ -365,7 +365,8 @@ struct owner_ex {
 
 static long fcntl_owner_ex(struct file *f, int cmd, uptr_t arg)
 {
-	struct owner_ex o = { f->owner_pid < 0 ? F_OWNER_PGRP : F_OWNER_PID, f->owner_pid < 0 ? -f->owner_pid : f->owner_pid };
+	int who = f->owner_pid;
+	struct owner_ex o = { who < 0 ? F_OWNER_PGRP : who ? F_OWNER_PID : F_OWNER_TID, who < 0 ? -who : who };
 	int r;
 
 	if (cmd == F_GETOWN_EX)

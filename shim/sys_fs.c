@@ -1,8 +1,8 @@
 /* System calls on names: open, create, link, rename, remove, attributes, working directory, mounts.
  *
- * Every one copies its paths in, turns its flags into the VFS's and hands on. The older calls without dirfd are the *at
- * calls with AT_FDCWD. Permission checks are the VFS's; read-only mounts are checked here for changes of attributes, since
- * only a path knows its mount.
+ * Every one copies its paths in, turns its flags into the VFS's and hands on. The older calls without dirfd are the
+ * *at calls with AT_FDCWD. Permission checks are the VFS's; read-only mounts are checked here for changes of
+ * attributes, since only a path knows its mount.
  *
  * Missing: extended attributes other than a file system's own, mounts of anything but memory file systems, umount. */
 #include "core/file/file.h"
@@ -21,8 +21,8 @@ bool caller_is_root(void)
 
 /* ---- open ---- */
 
-#define OPEN_KNOWN (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT | \
-		    O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE)
+#define OPEN_KNOWN (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_ASYNC | \
+		    O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE)
 #define OPEN_WITH_PATH (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 
@@ -95,36 +95,29 @@ int struct_in(void *dst, size_t known, uptr_t src, size_t size)
 	return 0;
 }
 
-static int resolve_flags(uint64_t resolve, unsigned *walk)
-{
-	static const struct {
-		unsigned resolve, walk;
-	} map[] = {
-		{ RESOLVE_NO_XDEV, WALK_NO_XDEV },
-		{ RESOLVE_NO_MAGICLINKS, WALK_NO_MAGICLINKS },
-		{ RESOLVE_NO_SYMLINKS, WALK_NO_SYMLINKS },
-		{ RESOLVE_BENEATH, WALK_BENEATH },
-		{ RESOLVE_IN_ROOT, WALK_IN_ROOT },
-	};
+#define RESOLVE_KNOWN (RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | \
+		   RESOLVE_IN_ROOT | \
+		       RESOLVE_CACHED)
+#define RESOLVE_ONE (RESOLVE_BENEATH | RESOLVE_IN_ROOT) /* not both */
 
-	*walk = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
-		if (resolve & map[i].resolve) {
-			*walk |= map[i].walk;
-			resolve &= ~(uint64_t)map[i].resolve;
-		}
-	if (resolve & ~(uint64_t)RESOLVE_CACHED)
+static int open_how_check(const struct open_how *how)
+{
+	int flags = (int)how->flags;
+
+	if (how->flags & ~(uint64_t)OPEN_KNOWN || how->mode & ~(uint64_t)MODE_BITS)
 		return -EINVAL;
-	if ((*walk & (WALK_BENEATH | WALK_IN_ROOT)) == (WALK_BENEATH | WALK_IN_ROOT))
+	if ((flags & O_PATH) && (flags & ~OPEN_WITH_PATH))
 		return -EINVAL;
-	/* RESOLVE_CACHED asks for an answer without I/O; EAGAIN always is a right one. */
-	return resolve ? -EAGAIN : 0;
+	if (how->mode && !(flags & (O_CREAT | TMPFILE_BIT)))
+		return -EINVAL;
+	if (how->resolve & ~(uint64_t)RESOLVE_KNOWN || (how->resolve & RESOLVE_ONE) == RESOLVE_ONE)
+		return -EINVAL;
+	return 0;
 }
 
 long sys_openat2(int dirfd, uptr_t upath, uptr_t uhow, size_t size)
 {
 	struct open_how how;
-	unsigned walk;
 	int flags, r;
 
 	if (size < sizeof(how))
@@ -132,19 +125,12 @@ long sys_openat2(int dirfd, uptr_t upath, uptr_t uhow, size_t size)
 	if (size > PAGE_SIZE)
 		return -E2BIG;
 	r = struct_in(&how, sizeof(how), uhow, size);
-	if (r)
-		return r;
-	flags = (int)how.flags;
-	if (how.flags & ~(uint64_t)OPEN_KNOWN || how.mode & ~(uint64_t)MODE_BITS)
-		return -EINVAL;
-	if ((flags & O_PATH) && (flags & ~OPEN_WITH_PATH))
-		return -EINVAL;
-	if (how.mode && !(flags & (O_CREAT | TMPFILE_BIT)))
-		return -EINVAL;
-	r = open_flags(&flags);
 	if (!r)
-		r = resolve_flags(how.resolve, &walk);
-	return r ? r : open_at(dirfd, upath, flags, (uint32_t)how.mode, walk);
+		r = open_how_check(&how);
+	flags = (int)how.flags;
+	if (!r)
+		r = open_flags(&flags);
+	return r ? r : open_at(dirfd, upath, flags, (uint32_t)how.mode, (unsigned)how.resolve);
 }
 
 /* ---- making and removing names ---- */

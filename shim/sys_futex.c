@@ -1,8 +1,8 @@
 /* futex(2): the operations decoded. core/proc/futex.c waits and wakes.
  *
  * Timeouts are intervals for FUTEX_WAIT, and points in time for the others: on CLOCK_MONOTONIC or, with
- * FUTEX_CLOCK_REALTIME and for FUTEX_LOCK_PI always, on CLOCK_REALTIME. Missing: FUTEX_FD (gone from Linux too), requeueing
- * to PI futexes. */
+ * FUTEX_CLOCK_REALTIME and for FUTEX_LOCK_PI always, on CLOCK_REALTIME. Missing: FUTEX_FD (gone from Linux too),
+ * requeueing to PI futexes. */
 #include "core/proc/futex.h"
 #include "core/proc/itimer.h"
 #include "shim/abi/futex.h"
@@ -73,7 +73,8 @@ static long futex_wakes(int cmd, uptr_t uaddr, bool shared, uint32_t val, uint64
 		return futex_wake_op(uaddr, uaddr2, shared, MAX(nr_wake, 1), MAX(nr_requeue, 1), val3);
 	if (nr_wake < 0 || nr_requeue < 0)
 		return -EINVAL;
-	return futex_requeue(uaddr, uaddr2, shared, (unsigned)nr_wake, (unsigned)nr_requeue, cmd == FUTEX_CMP_REQUEUE, val3);
+	return futex_requeue(uaddr, uaddr2, shared, (unsigned)nr_wake, (unsigned)nr_requeue,
+		cmd == FUTEX_CMP_REQUEUE, val3);
 }
 
 long sys_futex(uptr_t uaddr, int op, uint32_t val, uptr_t arg, uptr_t uaddr2, uint32_t val3)

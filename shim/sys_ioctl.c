@@ -1,8 +1,8 @@
 /* ioctl(2): which commands take a pointer, and how many bytes pass each way.
  *
- * Objects in core get a kernel copy of what the argument points to (struct file_ops), so every pointer command must be in
- * the table here; a command that is not is handed on as a plain value and is an object's to know or to refuse (ENOTTY).
- * FIOCLEX and FIONCLEX are about the descriptor, not the file, and are answered here. */
+ * Objects in core get a kernel copy of what the argument points to (struct file_ops), so every pointer command must be
+ * in the table here; a command that is not is handed on as a plain value and is an object's to know or to refuse
+ * (ENOTTY). FIOCLEX and FIONCLEX are about the descriptor, not the file, and are answered here. */
 #include "core/file/file.h"
 #include "shim/abi/ioctl.h"
 #include "shim/shim.h"

@@ -1,7 +1,7 @@
 /* System calls on memory: mmap and its kin. Arguments are checked here as the man pages say; core/mm/space.c acts.
  *
- * There is no swap, so that locking memory means no more than faulting it in. Missing: huge pages by MAP_HUGETLB, MAP_SYNC,
- * protection keys, NUMA policy, remap_file_pages. */
+ * There is no swap, so that locking memory means no more than faulting it in. Missing: huge pages by MAP_HUGETLB,
+ * MAP_SYNC, protection keys, NUMA policy, remap_file_pages. */
 #include "core/file/file.h"
 #include "core/lib/string.h"
 #include "core/mm/page.h"
@@ -27,7 +27,8 @@ static bool unaligned(uint64_t addr)
 /* ---- mmap ---- */
 
 #define MAP_KNOWN (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE | \
-		   MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_FIXED_NOREPLACE)
+		   MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | \
+		   MAP_FIXED_NOREPLACE)
 
 static int mmap_flags_check(uint64_t flags)
 {

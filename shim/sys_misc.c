@@ -1,6 +1,6 @@
-/* System calls about the system and the process's odd attributes: uname, sysinfo, prctl, arch_prctl, capabilities, random,
- * names of the host, and those that a unikernel's program has no business with, which answer as on Linux without the
- * privilege or the device.
+/* System calls about the system and the process's odd attributes: uname, sysinfo, prctl, arch_prctl, capabilities,
+ * random, names of the host, and those that a unikernel's program has no business with, which answer as on Linux
+ * without the privilege or the device.
  *
  * uid 0 has all capabilities and cannot drop single ones. Missing: seccomp, namespaces, the kernel log. */
 #include "core/lib/string.h"

@@ -1,5 +1,5 @@
-/* System calls on sockets. Today only connected AF_UNIX pairs exist (core/net/unix.c), so socket(2) refuses every domain and
- * calls on a pair that need a name fail as Linux has them fail on a connected socket.
+/* System calls on sockets. Today only connected AF_UNIX pairs exist (core/net/unix.c), so socket(2) refuses every
+ * domain and calls on a pair that need a name fail as Linux has them fail on a connected socket.
  *
  * Control messages are turned here into struct unix_scm and back: SCM_RIGHTS (descriptors become file references) and
  * SCM_CREDENTIALS. Missing: AF_INET, AF_INET6, AF_NETLINK, names of AF_UNIX sockets, MSG_OOB. */

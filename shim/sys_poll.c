@@ -1,8 +1,8 @@
 /* System calls that wait for descriptors: poll, select, epoll, and the descriptors made to be waited for.
  *
- * select is poll with its sets turned into a list of descriptors and back. A temporary signal mask holds from before the
- * first look to the end of the wait. The timeouts of select, pselect6 and ppoll are written back with what is left, as
- * Linux does. */
+ * select is poll with its sets turned into a list of descriptors and back. A temporary signal mask holds from before
+ * the first look to the end of the wait. The timeouts of select, pselect6 and ppoll are written back with what is
+ * left, as Linux does. */
 #include "core/file/file.h"
 #include "core/lib/string.h"
 #include "shim/abi/fcntl.h"

@@ -1,8 +1,9 @@
-/* System calls on processes: identity, process groups and sessions, limits, usage, scheduling parameters, waiting, the end.
+/* System calls on processes: identity, process groups and sessions, limits, usage, scheduling parameters, waiting, the
+ * end.
  *
- * Identities are replaced, never changed: a copy is made, changed and put in the process. uid 0 holds every privilege and
- * no other uid holds any (there are no separate capabilities). Scheduling policies and priorities are kept and reported;
- * there is one CPU and one queue.
+ * Identities are replaced, never changed: a copy is made, changed and put in the process. uid 0 holds every privilege
+ * and no other uid holds any (there are no separate capabilities). Scheduling policies and priorities are kept and
+ * reported; there is one CPU and one queue.
  *
  * Missing: clone, fork, execve, ptrace, namespaces; children, so that waiting always answers ECHILD. */
 #include "core/lib/string.h"
@@ -195,7 +196,7 @@ long sys_setgid(uint32_t gid)
 	return one_of(gid, c->rgid, c->sgid, c->rgid) ? gids_set(c->rgid, gid, c->sgid) : -EPERM;
 }
 
-/* setreuid(2): the saved id follows when the real one is set or the effective one becomes other than the real one was. */
+/* setreuid(2): the saved id follows when the real one is set, or the effective one to other than the real one was. */
 long sys_setreuid(uint32_t r, uint32_t e)
 {
 	const struct cred *c = cred_current();
@@ -233,7 +234,8 @@ long sys_setresuid(uint32_t r, uint32_t e, uint32_t s)
 {
 	const struct cred *c = cred_current();
 
-	if (!cred_is_root(c) && !(res_allowed(r, c->ruid, c->euid, c->suid) && res_allowed(e, c->ruid, c->euid, c->suid) &&
+	if (!cred_is_root(c) && !(res_allowed(r, c->ruid, c->euid, c->suid) && res_allowed(e, c->ruid, c->euid,
+		c->suid) &&
 				  res_allowed(s, c->ruid, c->euid, c->suid)))
 		return -EPERM;
 	return uids_set(r == KEEP ? c->ruid : r, e == KEEP ? c->euid : e, s == KEEP ? c->suid : s);
@@ -243,7 +245,8 @@ long sys_setresgid(uint32_t r, uint32_t e, uint32_t s)
 {
 	const struct cred *c = cred_current();
 
-	if (!cred_is_root(c) && !(res_allowed(r, c->rgid, c->egid, c->sgid) && res_allowed(e, c->rgid, c->egid, c->sgid) &&
+	if (!cred_is_root(c) && !(res_allowed(r, c->rgid, c->egid, c->sgid) && res_allowed(e, c->rgid, c->egid,
+		c->sgid) &&
 				  res_allowed(s, c->rgid, c->egid, c->sgid)))
 		return -EPERM;
 	return gids_set(r == KEEP ? c->rgid : r, e == KEEP ? c->egid : e, s == KEEP ? c->sgid : s);

@@ -1,7 +1,7 @@
 /* System calls on scheduling: policies, priorities, affinity, nice values, I/O priorities.
  *
- * There is one CPU and one queue without priorities: what a program sets is checked as on Linux, kept in its process and
- * reported back. */
+ * There is one CPU and one queue without priorities: what a program sets is checked as on Linux, kept in its process
+ * and reported back. */
 #include "core/lib/string.h"
 #include "shim/abi/resource.h"
 #include "shim/abi/structs.h"
@@ -288,7 +288,8 @@ long sys_ioprio_set(int which, int who, int prio)
 {
 	int class = prio >> 13;
 
-	if (which < 1 || which > 3 || class < 0 || class > 3 || (class && (prio & 0x1fff) > 7) || (!class && (prio & 0x1fff)))
+	if (which < 1 || which > 3 || class < 0 || class > 3 || (class && (prio & 0x1fff) > 7) || (!class &&
+		(prio & 0x1fff)))
 		return -EINVAL;
 	if (class == 1 && !caller_is_root())
 		return -EPERM;

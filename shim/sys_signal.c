@@ -1,10 +1,11 @@
 /* System calls on signals: actions, masks, pending sets, sending, and waiting for them.
  *
- * Actions and masks are kept and reported as the program sets them; core/proc/signal.c delivers. Linux's raw calls work on
- * sets of 64 bits whose size is passed along and must be 8. SIGKILL and SIGSTOP can be neither blocked nor caught.
+ * Actions and masks are kept and reported as the program sets them; core/proc/signal.c delivers. Linux's raw calls
+ * work on sets of 64 bits whose size is passed along and must be 8. SIGKILL and SIGSTOP can be neither blocked nor
+ * caught.
  *
- * Missing: rt_sigreturn does nothing useful until handlers are called; queued siginfo, so that sigtimedwait tells only the
- * number and real-time signals do not queue. */
+ * Missing: rt_sigreturn does nothing useful until handlers are called; queued siginfo, so that sigtimedwait tells only
+ * the number and real-time signals do not queue. */
 #include "core/lib/string.h"
 #include "core/cpu.h"
 #include "core/proc/signal.h"
@@ -15,7 +16,8 @@
 #define SIG_BIT(n) (1ul << ((n)-1))
 #define UNBLOCKABLE (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
 #define SA_EXPOSE_TAGBITS 0x800
-#define SA_KNOWN (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK | SA_RESTART | \
+#define SA_KNOWN (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_EXPOSE_TAGBITS | SA_RESTORER | SA_ONSTACK | \
+		   SA_RESTART | \
 		  SA_NODEFER | SA_RESETHAND)
 
 static bool sig_valid(int sig)
@@ -190,12 +192,13 @@ static int signal_take(struct thread *t, uint64_t set)
 
 static long siginfo_out(int sig, uptr_t dst)
 {
-	struct abi_siginfo si = { .signo = sig, .code = SI_USER, .pid = current_proc()->pid, .uid = cred_current()->ruid };
+	struct abi_siginfo si = { .signo = sig, .code = SI_USER, .pid = current_proc()->pid,
+		.uid = cred_current()->ruid };
 
 	return dst && copyout(dst, &si, sizeof(si)) ? -EFAULT : sig;
 }
 
-/* Waits with the set unblocked, so that its signals end the sleep; they are taken before anything could deliver them. */
+/* Waits with the set unblocked, so that its signals end the sleep; they are taken before anything delivers them. */
 long sys_rt_sigtimedwait(uptr_t uset, uptr_t uinfo, uptr_t utimeout, size_t size)
 {
 	struct thread *t = current_thread();
@@ -311,7 +314,7 @@ long sys_tkill(int tid, int sig)
 	return tid <= 0 ? -EINVAL : thread_kill(0, tid, &si);
 }
 
-/* Only the kernel may say that a signal came from kill(2) or the kernel: si_code must be negative, unless to oneself. */
+/* Only the kernel may say that a signal came from kill(2) or itself: si_code must be negative, but for oneself. */
 static int queue_info_in(struct siginfo *si, uptr_t uinfo, int sig, int pid)
 {
 	struct abi_siginfo in;

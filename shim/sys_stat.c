@@ -3,6 +3,7 @@
  * Attributes are the inode's, refreshed by vfs_getattr(). Extended attributes can be read where a file system has them
  * and listed as none; nothing sets them. */
 #include "core/file/file.h"
+#include "core/fs/procfs.h"
 #include "core/lib/string.h"
 #include "core/lib/util.h"
 #include "core/main.h"
@@ -91,8 +92,9 @@ static struct abi_statx_time statx_time(const struct timespec64 *t)
 	return (struct abi_statx_time){ .sec = t->sec, .nsec = (uint32_t)t->nsec };
 }
 
-static long statx_out(struct inode *i, bool mount_root, uptr_t dst)
+static long statx_out(struct inode *i, const struct path *p, uptr_t dst)
 {
+	bool mount_root = p->mnt && p->dentry == p->mnt->super->root;
 	uint64_t dev = i->super ? i->super->dev : 0;
 	struct abi_statx st;
 	int r = vfs_getattr(i);
@@ -110,12 +112,11 @@ static long statx_out(struct inode *i, bool mount_root, uptr_t dst)
 	};
 	if (i->btime.sec || i->btime.nsec)
 		st.mask |= STATX_BTIME;
+	if (p->mnt) {
+		st.mask |= STATX_MNT_ID;
+		st.mnt_id = procfs_mount_id(p->mnt);
+	}
 	return copyout(dst, &st, sizeof(st));
-}
-
-static bool is_mount_root(const struct path *p)
-{
-	return p->mnt && p->dentry == p->mnt->super->root;
 }
 
 long sys_statx(int dirfd, uptr_t upath, int flags, uint32_t mask, uptr_t dst)
@@ -132,14 +133,14 @@ long sys_statx(int dirfd, uptr_t upath, int flags, uint32_t mask, uptr_t dst)
 		r = fd_get_path(dirfd, &f);
 		if (r)
 			return r;
-		r = statx_out(f->inode, is_mount_root(&f->path), dst);
+		r = statx_out(f->inode, &f->path, dst);
 		file_put(f);
 		return r;
 	}
 	r = lookup_in(dirfd, upath, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH), &p);
 	if (r)
 		return r;
-	r = statx_out(p.dentry->inode, is_mount_root(&p), dst);
+	r = statx_out(p.dentry->inode, &p, dst);
 	path_put(&p);
 	return r;
 }
@@ -334,7 +335,8 @@ static long xattr_on(struct inode *i, enum xattr_what what, uptr_t uname, uptr_t
 	return 0;
 }
 
-static long xattr_path(uptr_t upath, int at_flags, enum xattr_what what, uptr_t uname, uptr_t buf, size_t size, uint64_t flags)
+static long xattr_path(uptr_t upath, int at_flags, enum xattr_what what, uptr_t uname, uptr_t buf, size_t size,
+	uint64_t flags)
 {
 	struct path p;
 	long r = lookup_in(AT_FDCWD, upath, at_flags, &p);
@@ -443,7 +445,8 @@ long sys_mount(uptr_t usource, uptr_t utarget, uptr_t utype, uint64_t flags, upt
 
 	if (!caller_is_root())
 		return -EPERM;
-	if (flags & ~(uint64_t)(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SILENT | MS_RELATIME | MS_NOATIME | MS_STRICTATIME))
+	if (flags & ~(uint64_t)(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SILENT | MS_RELATIME |
+		MS_NOATIME | MS_STRICTATIME))
 		return -EPERM;
 	r = copyin_str(type, utype, sizeof(type));
 	if (r < 0)

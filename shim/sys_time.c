@@ -1,7 +1,7 @@
 /* System calls on clocks and timers, and the shim's conversions of times.
  *
- * Inside the kernel times are nanoseconds; here they become and come from the structures of the system calls. A timespec's
- * nanoseconds must be in 0…999,999,999 and its seconds not negative (clock_nanosleep(2), EINVAL). */
+ * Inside the kernel times are nanoseconds; here they become and come from the structures of the system calls. A
+ * timespec's nanoseconds must be in 0…999,999,999 and its seconds not negative (clock_nanosleep(2), EINVAL). */
 #include "core/file/file.h"
 #include "core/proc/itimer.h"
 #include "core/proc/signal.h"
@@ -245,7 +245,8 @@ static long itimerval_out(uptr_t dst, uint64_t value, uint64_t interval)
 {
 	struct timespec64 v = timespec_of_ns(value), i = timespec_of_ns(interval);
 	struct abi_itimerval it = {
-		.interval = { i.sec, i.nsec / (int64_t)NSEC_PER_USEC }, .value = { v.sec, v.nsec / (int64_t)NSEC_PER_USEC },
+		.interval = { i.sec, i.nsec / (int64_t)NSEC_PER_USEC }, .value = { v.sec,
+			v.nsec / (int64_t)NSEC_PER_USEC },
 	};
 
 	return copyout(dst, &it, sizeof(it));

@@ -1,10 +1,12 @@
 /* The system call table, and what happens to calls that nobody handles.
  *
  * syscall_active is the table that the platforms' entry code indexes: normally syscall_table itself, so tracing and
- * injection cost nothing while they are off; shim_init() puts their tables in front when the command line asks for them.
+ * injection cost nothing while they are off; shim_init() puts their tables in front when the command line asks for
+ * them.
  *
- * A call without handler answers ENOSYS. Each such name is told once on the log, with the place of the call, and counted;
- * shim_report() prints the counts at exit. Calls that every libc probes (QUIET in syscalls.def) are not reported. */
+ * A call without handler answers ENOSYS. Each such name is told once on the log, with the place of the call, and
+ * counted; shim_report() prints the counts at exit. Calls that every libc probes (QUIET in syscalls.def) are not
+ * reported. */
 #include "core/boot.h"
 #include "core/file/file.h"
 #include "core/lib/string.h"
@@ -14,7 +16,8 @@
 #include "core/printf.h"
 #include "shim/shim.h"
 
-/* The handlers' own types differ; the entry code passes six registers and the C convention lets each take what it needs. */
+/* The handlers' own types differ; the entry code passes six registers and the C convention lets each take what it
+ * needs. */
 #define FN_FULL(name) (syscall_fn *)(void *)sys_##name
 #define FN_PARTIAL    FN_FULL
 #define FN_STUB       FN_FULL
@@ -124,18 +127,16 @@ long syscall_unknown(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
 void shim_report(int status)
 {
 	for (unsigned i = 0; i <= SYSCALL_MAX; i++) {
-		const char *name = syscall_name(i);
+		const char *plural = unknown_calls[i] == 1 ? "" : "s";
 
 		if (!unknown_calls[i])
 			continue;
-		if (name)
-			kprintf("doppel: %u call%s of %s answered ENOSYS\n", unknown_calls[i],
-				unknown_calls[i] == 1 ? "" : "s", name);
+		if (syscall_name(i))
+			kprintf("doppel: %u call%s of %s answered ENOSYS\n", unknown_calls[i], plural, syscall_name(i));
 		else
-			kprintf("doppel: %u call%s of unassigned number%s answered ENOSYS\n", unknown_calls[i],
-				unknown_calls[i] == 1 ? "" : "s", i == SYSCALL_MAX ? "s beyond the table" : "s");
+			kprintf("doppel: %u call%s of number %u%s answered ENOSYS\n", unknown_calls[i], plural, i,
+				i == SYSCALL_MAX ? " and above" : "");
 	}
-	trace_end(status);
 }
 
 /* ---- the command line's wishes ---- */

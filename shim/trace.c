@@ -1,17 +1,19 @@
 /* --trace: every system call on one line, in strace's format, so that a diff against the host's strace can be read.
  *
- * Tracing replaces the active table by one whose every entry is trace_call(), which prints what is known, calls the real
- * handler and prints the rest; while it is off it costs nothing. Arguments are printed from left to right up to the first
- * one that the call itself fills; that and the later ones follow when the call has returned. Calls that do not return are
- * printed before they are made. A line goes out whole, when its call has ended.
+ * Tracing replaces the active table by one whose every entry is trace_call(), which prints what is known, calls the
+ * real handler and prints the rest; while it is off it costs nothing. Arguments are printed from left to right up to
+ * the first one that the call itself fills; that and the later ones follow when the call has returned. Calls that do
+ * not return are printed before they are made. A line goes out whole, when its call has ended.
  *
- * When memory runs out, the line is as long as there was memory for. Missing: lines about signals, and the "<unfinished"
- * form of calls that are under way when their process dies. */
+ * When memory runs out, the line is as long as there was memory for. Missing: lines about signals, and the
+ * "<unfinished" form of calls that are under way when their process dies. */
 #include "shim/trace.h"
 #include "core/lib/string.h"
 #include "core/lib/util.h"
+#include "core/main.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/fcntl.h"
+#include "shim/abi/resource.h"
 
 #define RESULT_COLUMN 40 /* where "= result" stands, unless the call is longer */
 
@@ -53,7 +55,6 @@ static const struct {
 };
 
 static syscall_fn *const *trace_next;
-static bool trace_ended;
 
 /* ---- arguments ---- */
 
@@ -134,6 +135,16 @@ static void aux_flags(struct trace *t, const char *what, uint64_t v, const struc
 	t->line = line;
 }
 
+static void aux_date(struct trace *t, int64_t sec)
+{
+	struct seqbuf line = t->line;
+
+	t->line = t->aux;
+	trace_date_of(t, sec, 0, 0);
+	t->aux = t->line;
+	t->line = line;
+}
+
 static void fcntl_result(struct trace *t)
 {
 	switch ((int)t->args[1]) {
@@ -161,7 +172,7 @@ static void result_special(struct trace *t)
 	if (!name || t->ret < 0)
 		return;
 	switch (t->nr) {
-	case NR_mmap: case NR_mremap: case NR_brk: case NR_personality:
+	case NR_mmap: case NR_mremap: case NR_brk:
 		t->ret_format = RET_HEX;
 		break;
 	case NR_umask:
@@ -178,6 +189,18 @@ static void result_special(struct trace *t)
 		break;
 	case NR_sched_getscheduler:
 		aux_put(t, "%s", trace_name_of((uint64_t)t->ret, &names_sched));
+		break;
+	case NR_time:
+		aux_date(t, t->ret);
+		break;
+	case NR_personality:
+		t->ret_format = RET_HEX;
+		if (t->ret == 0)
+			aux_put(t, "PER_LINUX");
+		break;
+	case NR_prctl:
+		if ((int)t->args[0] == PR_GET_DUMPABLE && trace_name_of((uint64_t)t->ret, &names_dumpable))
+			aux_put(t, "%s", trace_name_of((uint64_t)t->ret, &names_dumpable));
 		break;
 	case NR_membarrier:
 		if ((int)t->args[0] == 0) {
@@ -260,20 +283,19 @@ static syscall_fn *const trace_table[SYSCALL_MAX] = { [0 ... SYSCALL_MAX - 1] = 
 void trace_start(syscall_fn *const *next)
 {
 	trace_next = next;
-	trace_ended = false;
 	syscall_active = trace_table;
 }
 
-void trace_end(int status)
+void shim_exit_trace(int status)
 {
 	char line[64];
 	int sig = status & 0x7f, n;
 
-	if (!trace_next || trace_ended)
+	if (!trace_next)
 		return;
-	trace_ended = true;
 	if (sig && trace_name_of((uint64_t)sig, &names_signal))
-		n = ksnprintf(line, sizeof(line), "+++ killed by %s +++\n", trace_name_of((uint64_t)sig, &names_signal));
+		n = ksnprintf(line, sizeof(line), "+++ killed by %s +++\n", trace_name_of((uint64_t)sig,
+			&names_signal));
 	else if (sig)
 		n = ksnprintf(line, sizeof(line), "+++ killed by SIGRT_%d +++\n", sig - 32);
 	else

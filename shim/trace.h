@@ -54,6 +54,7 @@ void trace_ptr_of(struct trace *t, uint64_t v);
 void trace_sigset_of(struct trace *t, uint64_t set);
 void trace_signo_of(struct trace *t, int sig);
 void trace_iovecs(struct trace *t, uptr_t addr, uint64_t count, uint64_t limit);
+void trace_date_of(struct trace *t, int64_t sec, int64_t fraction, int digits);
 void trace_timespec_of(struct trace *t, const struct timespec64 *ts, const char *sub);
 
 /* What poll, select and others say about their result (trace_net.c). */
@@ -66,10 +67,13 @@ void trace_select_result(struct trace *t);
 /* The tables, trace_names.c. */
 extern const struct trace_names names_open, names_open_modes, names_access, names_at, names_faccess, names_unlink,
 	names_rename, names_falloc, names_rwf, names_splice, names_close_range, names_mfd, names_mount, names_umount,
-	names_statx, names_statx_sync, names_whence, names_fadvice, names_flock, names_fcntl, names_ioctl, names_resolve,
+	names_statx, names_statx_sync, names_whence, names_fadvice, names_flock, names_fcntl, names_ioctl,
+		names_resolve,
 	names_fd_cloexec, names_seals, names_lock_type, names_file_type, names_fs_magic, names_statfs,
 	names_prot, names_mmap, names_mmap_type, names_mremap, names_msync, names_madvise, names_mlockall,
-	names_wait, names_waitid, names_rlimit, names_rusage, names_prio, names_sched, names_prctl, names_arch, names_cap,
+	names_wait, names_waitid, names_rlimit, names_rusage, names_prio, names_sched, names_prctl, names_arch,
+		names_cap,
+	names_caps, names_dumpable, names_owner,
 	names_futex, names_membarrier, names_grnd,
 	names_signal, names_sig_how, names_sa, names_ss, names_sfd, names_sigev, names_si_code,
 	names_clock, names_timer, names_tfd, names_tfd_timer, names_itimer,

@@ -295,33 +295,42 @@ bool trace_fetch(struct trace *t, void *dst, uptr_t addr, size_t size)
 
 /* ---- one word behind a pointer ---- */
 
-/* [before => after], or [value] when it has not changed. */
-static void word_inout(struct trace *t, int64_t before, int64_t after)
-{
-	if (t->had_before[t->arg] && before != after)
-		trace_put(t, "[%ld => %ld]", before, after);
-	else
-		trace_put(t, "[%ld]", after);
-}
-
 void trace_int_at(struct trace *t, uint64_t v, const struct trace_names *names)
 {
 	int word;
 
-	if (t->had_before[t->arg] && t->ret < 0)
-		trace_put(t, "[%d]", (int)t->before[t->arg]);
-	else if (trace_fetch(t, &word, v, sizeof(word)))
-		word_inout(t, (int)t->before[t->arg], word);
+	if (trace_fetch(t, &word, v, sizeof(word)))
+		trace_put(t, "[%d]", word);
 }
 
-void trace_off_at(struct trace *t, uint64_t v, const struct trace_names *names)
+/* A length that the call may change: [128 => 2]. */
+void trace_len_at(struct trace *t, uint64_t v, const struct trace_names *names)
 {
-	int64_t word;
+	int before = (int)t->before[t->arg], word;
 
 	if (t->had_before[t->arg] && t->ret < 0)
-		trace_put(t, "[%ld]", (int64_t)t->before[t->arg]);
-	else if (trace_fetch(t, &word, v, sizeof(word)))
-		word_inout(t, (int64_t)t->before[t->arg], word);
+		trace_put(t, "[%d]", before);
+	else if (!trace_fetch(t, &word, v, sizeof(word)))
+		return;
+	else if (t->had_before[t->arg] && before != word)
+		trace_put(t, "[%d => %d]", before, word);
+	else
+		trace_put(t, "[%d]", word);
+}
+
+/* An offset that the call may move: [2] => [3]. */
+void trace_off_at(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	int64_t before = (int64_t)t->before[t->arg], word;
+
+	if (t->had_before[t->arg] && t->ret < 0)
+		trace_put(t, "[%ld]", before);
+	else if (!trace_fetch(t, &word, v, sizeof(word)))
+		return;
+	else if (t->had_before[t->arg] && before != word)
+		trace_put(t, "[%ld] => [%ld]", before, word);
+	else
+		trace_put(t, "[%ld]", word);
 }
 
 void trace_uid_at(struct trace *t, uint64_t v, const struct trace_names *names)
@@ -344,6 +353,27 @@ void trace_ptr_at(struct trace *t, uint64_t v, const struct trace_names *names)
 	trace_put(t, "[");
 	trace_ptr_of(t, word);
 	trace_put(t, "]");
+}
+
+/* Seconds since 1970 as a remark: 2026-11-23T07:34:42+0000, with a fraction of `digits` digits when it is not 0. */
+void trace_date_of(struct trace *t, int64_t sec, int64_t fraction, int digits)
+{
+	int64_t days = sec / 86400 - (sec % 86400 < 0), in_day = sec - days * 86400;
+	int64_t era, doy, year, month;
+
+	/* Days since 0000-03-01, in eras of 400 years: the civil calendar. */
+	days += 719468;
+	era = (days >= 0 ? days : days - 146096) / 146097;
+	days -= era * 146097;
+	year = (days - days / 1460 + days / 36524 - days / 146096) / 365;
+	doy = days - (365 * year + year / 4 - year / 100);
+	month = (5 * doy + 2) / 153;
+	trace_put(t, "%ld-%02ld-%02ldT%02ld:%02ld:%02ld", year + era * 400 + (month >= 10), month < 10 ?
+		month + 3 : month - 9,
+		  doy - (153 * month + 2) / 5 + 1, in_day / 3600, in_day / 60 % 60, in_day % 60);
+	if (fraction)
+		trace_put(t, ".%0*ld", digits, fraction);
+	trace_put(t, "+0000");
 }
 
 void trace_fdpair(struct trace *t, uint64_t v, const struct trace_names *names)

@@ -104,6 +104,12 @@ void trace_open_how(struct trace *t, uint64_t v, const struct trace_names *names
 	trace_put(t, "}");
 }
 
+void trace_mremap_addr(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	if (t->args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP))
+		trace_ptr_of(t, v);
+}
+
 /* ---- fcntl ---- */
 
 static void put_flock(struct trace *t, uptr_t addr, bool with_pid)
@@ -125,6 +131,17 @@ static void put_flock(struct trace *t, uptr_t addr, bool with_pid)
 	t->out = out;
 }
 
+static void put_owner(struct trace *t, uptr_t addr)
+{
+	int owner[2];
+
+	if (!trace_fetch(t, owner, addr, sizeof(owner)))
+		return;
+	trace_put(t, "{type=");
+	trace_value_of(t, (uint32_t)owner[0], &names_owner);
+	trace_put(t, ", pid=%d}", owner[1]);
+}
+
 void trace_fcntl_arg(struct trace *t, uint64_t v, const struct trace_names *names)
 {
 	switch ((int)t->args[1]) {
@@ -141,6 +158,12 @@ void trace_fcntl_arg(struct trace *t, uint64_t v, const struct trace_names *name
 		return;
 	case F_GETLK: case F_OFD_GETLK:
 		put_flock(t, v, true);
+		return;
+	case F_SETOWN_EX:
+		t->out = false;
+		/* fall through */
+	case F_GETOWN_EX:
+		put_owner(t, v);
 		return;
 	case F_ADD_SEALS:
 		trace_flags_of(t, v, &names_seals);
@@ -165,7 +188,8 @@ void trace_ioctl_cmd(struct trace *t, uint64_t v, const struct trace_names *name
 	if (name)
 		trace_put(t, "%s", name);
 	else
-		trace_put(t, "_IOC(%s, %#x, %#x, %#x)", dirs[v >> 30 & 3], (unsigned)(v >> 8 & 0xff), (unsigned)(v & 0xff),
+		trace_put(t, "_IOC(%s, %#x, %#x, %#x)", dirs[v >> 30 & 3], (unsigned)(v >> 8 & 0xff),
+			(unsigned)(v & 0xff),
 			  (unsigned)(v >> 16 & 0x3fff));
 }
 
@@ -184,7 +208,8 @@ static void put_termios(struct trace *t, uptr_t addr)
 		trace_put(t, "|");
 		trace_flags_of(t, c[1] & 0377, &names_c_oflag);
 	}
-	trace_put(t, ", c_cflag=%s|CS%d", (c[2] & 010017) == B38400 ? "B38400" : "B???", 5 + (int)((c[2] & CSIZE) >> 4));
+	trace_put(t, ", c_cflag=%s|CS%d", (c[2] & 010017) == B38400 ? "B38400" : "B???",
+		5 + (int)((c[2] & CSIZE) >> 4));
 	if (c[2] & ~(010017u | CSIZE)) {
 		trace_put(t, "|");
 		trace_flags_of(t, c[2] & ~(010017u | CSIZE), &names_c_cflag);

@@ -206,7 +206,8 @@ void trace_sock_proto(struct trace *t, uint64_t v, const struct trace_names *nam
 	const char *name = NULL;
 
 	if (domain == AF_INET || domain == AF_INET6)
-		name = v == 0 ? "IPPROTO_IP" : v == 1 ? "IPPROTO_ICMP" : v == 6 ? "IPPROTO_TCP" : v == 17 ? "IPPROTO_UDP" : NULL;
+		name = v == 0 ? "IPPROTO_IP" : v == 1 ? "IPPROTO_ICMP" : v == 6 ? "IPPROTO_TCP" : v == 17 ?
+			"IPPROTO_UDP" : NULL;
 	else if (domain == AF_NETLINK)
 		name = v == 0 ? "NETLINK_ROUTE" : NULL;
 	if (name)
@@ -221,6 +222,15 @@ void trace_sock_opt(struct trace *t, uint64_t v, const struct trace_names *names
 		trace_value_of(t, v, &names_so);
 	else
 		trace_put(t, "%#x", (unsigned)v);
+}
+
+/* Options of an int are shown as [value]. */
+void trace_sockopt(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	if ((int)t->args[4] == sizeof(int))
+		trace_int_at(t, v, NULL);
+	else
+		trace_user_bytes(t, v, (int)t->args[4] < 0 ? 0 : t->args[4]);
 }
 
 static unsigned be16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
@@ -238,7 +248,8 @@ static void put_sockaddr(struct trace *t, const uint8_t *a, size_t len)
 		trace_put(t, ", sun_path=@");
 		trace_quote(t, (const char *)a + 3, len - 3, 108, false);
 	} else if (family == AF_INET && len >= 8) {
-		trace_put(t, ", sin_port=htons(%u), sin_addr=inet_addr(\"%u.%u.%u.%u\")", be16(a + 2), a[4], a[5], a[6], a[7]);
+		trace_put(t, ", sin_port=htons(%u), sin_addr=inet_addr(\"%u.%u.%u.%u\")", be16(a + 2), a[4], a[5],
+			a[6], a[7]);
 	} else if (family == AF_INET6 && len >= 24) {
 		trace_put(t, ", sin6_port=htons(%u), sin6_addr=\"", be16(a + 2));
 		for (int i = 0; i < 8; i++)

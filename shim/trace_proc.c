@@ -38,6 +38,15 @@ void trace_remain(struct trace *t, uint64_t v, const struct trace_names *names)
 		trace_ptr_of(t, v);
 }
 
+/* A point in time, with the date as a remark. */
+static void put_dated(struct trace *t, const struct timespec64 *ts, const char *sub)
+{
+	trace_timespec_of(t, ts, sub);
+	trace_put(t, " /* ");
+	trace_date_of(t, ts->sec, ts->nsec, *sub == 'u' ? 6 : 9);
+	trace_put(t, " */");
+}
+
 /* utimensat's two times. */
 void trace_timespec2(struct trace *t, uint64_t v, const struct trace_names *names)
 {
@@ -52,7 +61,7 @@ void trace_timespec2(struct trace *t, uint64_t v, const struct trace_names *name
 		else if (ts[i].nsec == UTIME_OMIT)
 			trace_put(t, "UTIME_OMIT");
 		else
-			trace_timespec_of(t, &ts[i], "nsec");
+			put_dated(t, &ts[i], "nsec");
 	}
 	trace_put(t, "]");
 }
@@ -67,10 +76,21 @@ static void put_two_times(struct trace *t, uptr_t addr, const char *format_a, co
 	trace_timespec_of(t, &ts[0], sub);
 	trace_put(t, "%s", format_b);
 	trace_timespec_of(t, &ts[1], sub);
-	trace_put(t, *format_a == '{' ? "}" : "]");
+	trace_put(t, "}");
 }
 
-void trace_timeval2(struct trace *t, uint64_t v, const struct trace_names *names) { put_two_times(t, v, "[", ", ", "usec"); }
+void trace_timeval2(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	struct timespec64 tv[2];
+
+	if (!trace_fetch(t, tv, v, sizeof(tv)))
+		return;
+	trace_put(t, "[");
+	put_dated(t, &tv[0], "usec");
+	trace_put(t, ", ");
+	put_dated(t, &tv[1], "usec");
+	trace_put(t, "]");
+}
 
 void trace_itimerval(struct trace *t, uint64_t v, const struct trace_names *names)
 {
@@ -86,17 +106,33 @@ void trace_utimbuf(struct trace *t, uint64_t v, const struct trace_names *names)
 {
 	int64_t secs[2];
 
-	if (trace_fetch(t, secs, v, sizeof(secs)))
-		trace_put(t, "{actime=%ld, modtime=%ld}", secs[0], secs[1]);
+	if (!trace_fetch(t, secs, v, sizeof(secs)))
+		return;
+	trace_put(t, "{actime=%ld /* ", secs[0]);
+	trace_date_of(t, secs[0], 0, 0);
+	trace_put(t, " */, modtime=%ld /* ", secs[1]);
+	trace_date_of(t, secs[1], 0, 0);
+	trace_put(t, " */}");
+}
+
+static void put_ticks(struct trace *t, const char *what, int64_t ticks)
+{
+	trace_put(t, "%s%ld", what, ticks);
+	if (ticks)
+		trace_put(t, " /* %ld.%02ld s */", ticks / 100, ticks % 100);
 }
 
 void trace_tms(struct trace *t, uint64_t v, const struct trace_names *names)
 {
 	struct abi_tms tms;
 
-	if (trace_fetch(t, &tms, v, sizeof(tms)))
-		trace_put(t, "{tms_utime=%ld, tms_stime=%ld, tms_cutime=%ld, tms_cstime=%ld}", tms.utime, tms.stime, tms.cutime,
-			  tms.cstime);
+	if (!trace_fetch(t, &tms, v, sizeof(tms)))
+		return;
+	put_ticks(t, "{tms_utime=", tms.utime);
+	put_ticks(t, ", tms_stime=", tms.stime);
+	put_ticks(t, ", tms_cutime=", tms.cutime);
+	put_ticks(t, ", tms_cstime=", tms.cstime);
+	trace_put(t, "}");
 }
 
 /* ---- limits, usage, the system ---- */
@@ -129,7 +165,8 @@ void trace_rusage(struct trace *t, uint64_t v, const struct trace_names *names)
 	struct abi_rusage u;
 
 	if (trace_fetch(t, &u, v, sizeof(u)))
-		trace_put(t, "{ru_utime={tv_sec=%ld, tv_usec=%ld}, ru_stime={tv_sec=%ld, tv_usec=%ld}, ...}", u.utime.sec,
+		trace_put(t, "{ru_utime={tv_sec=%ld, tv_usec=%ld}, ru_stime={tv_sec=%ld, tv_usec=%ld}, ...}",
+			u.utime.sec,
 			  u.utime.usec, u.stime.sec, u.stime.usec);
 }
 
@@ -152,7 +189,9 @@ void trace_sysinfo(struct trace *t, uint64_t v, const struct trace_names *names)
 
 	if (!trace_fetch(t, &si, v, sizeof(si)))
 		return;
-	trace_put(t, "{uptime=%ld, loads=[%lu, %lu, %lu], totalram=%lu, freeram=%lu, sharedram=%lu, bufferram=%lu, ", si.uptime,
+	trace_put(t,
+		"{uptime=%ld, loads=[%lu, %lu, %lu], totalram=%lu, freeram=%lu, sharedram=%lu, bufferram=%lu, ",
+		  si.uptime,
 		  si.loads[0], si.loads[1], si.loads[2], si.totalram, si.freeram, si.sharedram, si.bufferram);
 	trace_put(t, "totalswap=%lu, freeswap=%lu, procs=%u, totalhigh=%lu, freehigh=%lu, mem_unit=%u}", si.totalswap,
 		  si.freeswap, si.procs, si.totalhigh, si.freehigh, si.mem_unit);
@@ -219,6 +258,37 @@ void trace_cap_header(struct trace *t, uint64_t v, const struct trace_names *nam
 	trace_put(t, ", pid=%d}", h.pid);
 }
 
+static void put_caps(struct trace *t, uint64_t set)
+{
+	const char *sep = "";
+
+	if (!set)
+		trace_put(t, "0");
+	for (unsigned i = 0; i < 64; i++)
+		if (set >> i & 1) {
+			trace_put(t, "%s1<<", sep);
+			trace_value_of(t, i, &names_caps);
+			sep = "|";
+		}
+}
+
+void trace_cap_data(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	struct abi_cap_data d[2] = { 0 };
+	struct abi_cap_header h;
+	size_t n = copyin(&h, t->args[0], sizeof(h)) || h.version == CAP_VERSION_1 ? 1 : 2;
+
+	if (!trace_fetch(t, d, v, n * sizeof(d[0])))
+		return;
+	trace_put(t, "{effective=");
+	put_caps(t, d[0].effective | (uint64_t)d[1].effective << 32);
+	trace_put(t, ", permitted=");
+	put_caps(t, d[0].permitted | (uint64_t)d[1].permitted << 32);
+	trace_put(t, ", inheritable=");
+	put_caps(t, d[0].inheritable | (uint64_t)d[1].inheritable << 32);
+	trace_put(t, "}");
+}
+
 /* ---- prctl, arch_prctl ---- */
 
 /* How many arguments an option takes beside itself. */
@@ -258,13 +328,16 @@ void trace_prctl_arg(struct trace *t, uint64_t v, const struct trace_names *name
 		trace_int_at(t, v, NULL);
 		break;
 	case PR_SET_DUMPABLE:
-		trace_put(t, v == 0 ? "SUID_DUMP_DISABLE" : v == 1 ? "SUID_DUMP_USER" : "%#lx", v);
+		trace_value_of(t, v, &names_dumpable);
+		break;
+	case PR_CAPBSET_READ: case PR_CAPBSET_DROP:
+		trace_value_of(t, v, &names_caps);
 		break;
 	case PR_GET_TID_ADDRESS:
 		trace_ptr_at(t, v, NULL);
 		break;
 	case PR_SET_NO_NEW_PRIVS: case PR_GET_NO_NEW_PRIVS: case PR_SET_THP_DISABLE: case PR_GET_THP_DISABLE:
-	case PR_SET_CHILD_SUBREAPER: case PR_SET_KEEPCAPS: case PR_SET_TIMERSLACK: case PR_CAPBSET_READ: case PR_CAPBSET_DROP:
+	case PR_SET_CHILD_SUBREAPER: case PR_SET_KEEPCAPS: case PR_SET_TIMERSLACK:
 		trace_put(t, "%lu", v);
 		break;
 	default:
@@ -298,7 +371,8 @@ static bool futex_has_timeout(int cmd)
 
 static bool futex_has_addr2(int cmd)
 {
-	return cmd == FUTEX_REQUEUE || cmd == FUTEX_CMP_REQUEUE || cmd == FUTEX_WAKE_OP || cmd == FUTEX_WAIT_REQUEUE_PI ||
+	return cmd == FUTEX_REQUEUE || cmd == FUTEX_CMP_REQUEUE || cmd == FUTEX_WAKE_OP ||
+		cmd == FUTEX_WAIT_REQUEUE_PI ||
 	       cmd == FUTEX_CMP_REQUEUE_PI;
 }
 
@@ -310,7 +384,8 @@ void trace_futex_op(struct trace *t, uint64_t v, const struct trace_names *names
 		trace_put(t, "%#x /* FUTEX_??? */", (unsigned)v);
 		return;
 	}
-	trace_put(t, "%s%s%s", name, v & FUTEX_PRIVATE_FLAG ? "_PRIVATE" : "", v & FUTEX_CLOCK_REALTIME ? "|FUTEX_CLOCK_REALTIME" : "");
+	trace_put(t, "%s%s%s", name, v & FUTEX_PRIVATE_FLAG ? "_PRIVATE" : "", v & FUTEX_CLOCK_REALTIME ?
+		"|FUTEX_CLOCK_REALTIME" : "");
 }
 
 void trace_futex_arg(struct trace *t, uint64_t v, const struct trace_names *names)

@@ -161,17 +161,21 @@ static long take_buf(struct pipe *p, struct uio *u, bool *last)
 	return (long)n;
 }
 
+/* Writers are told when the pipe was full, the next reader when this one had slept (and so had perhaps taken its turn);
+ * other wake-ups would be edges to epoll that Linux does not show. */
 static long pipe_read(struct file *f, struct uio *u, int64_t *pos)
 {
 	struct pipe *p = f->priv;
-	bool last = u->resid == 0;
+	bool last = u->resid == 0, was_full = false, slept = false;
 	size_t done = 0;
 	long r = 0;
 
 	while (!last) {
+		slept |= pipe_is_empty(p);
 		r = done ? !pipe_is_empty(p) : await_bytes(f, p);
 		if (r <= 0)
 			break;
+		was_full |= pipe_is_full(p);
 		r = take_buf(p, u, &last);
 		if (r > 0)
 			done += (size_t)r;
@@ -180,9 +184,10 @@ static long pipe_read(struct file *f, struct uio *u, int64_t *pos)
 	}
 	if (!done)
 		return r;
-	waitq_wake(&p->wr, POLLOUT | POLLWRNORM);
-	if (!pipe_is_empty(p))
-		waitq_wake(&p->rd, POLLIN | POLLRDNORM); /* the next reader: it may have been passed over */
+	if (was_full)
+		waitq_wake(&p->wr, POLLOUT | POLLWRNORM);
+	if (slept && !pipe_is_empty(p))
+		waitq_wake(&p->rd, POLLIN | POLLRDNORM);
 	return (long)done;
 }
 
@@ -212,6 +217,7 @@ long pipe_peek(struct file *f, void *buf, size_t len)
 void pipe_skip(struct file *f, size_t n)
 {
 	struct pipe *p = f->priv;
+	bool was_full = pipe_is_full(p);
 
 	while (n && !pipe_is_empty(p)) {
 		struct pipe_buf *b = buf_at(p, p->tail);
@@ -220,7 +226,8 @@ void pipe_skip(struct file *f, size_t n)
 		buf_consume(p, b, part);
 		n -= part;
 	}
-	waitq_wake(&p->wr, POLLOUT | POLLWRNORM);
+	if (was_full)
+		waitq_wake(&p->wr, POLLOUT | POLLWRNORM);
 }
 
 /* ---- writing ---- */
@@ -278,6 +285,7 @@ static long pipe_write(struct file *f, struct uio *u, int64_t *pos)
 	bool packet = (f->flags & O_DIRECT) != 0;
 	size_t total = u->resid, odd = total & PAGE_MASK;
 	bool merged = packet; /* packets never merge; others try once, before anything else */
+	bool slept = false;
 	long r = 0;
 
 	while (u->resid) {
@@ -289,6 +297,7 @@ static long pipe_write(struct file *f, struct uio *u, int64_t *pos)
 			r = merge(p, u, odd);
 			merged = r >= 0;
 		} else if (unlikely(pipe_is_full(p))) {
+			slept = true;
 			r = await_room(f, p);
 		} else {
 			r = fill_slot(p, u, packet);
@@ -299,8 +308,8 @@ static long pipe_write(struct file *f, struct uio *u, int64_t *pos)
 	if (unlikely(u->resid == total))
 		return r;
 	waitq_wake(&p->rd, POLLIN | POLLRDNORM);
-	if (!pipe_is_full(p))
-		waitq_wake(&p->wr, POLLOUT | POLLWRNORM); /* the next writer: it may have been passed over */
+	if (slept && !pipe_is_full(p))
+		waitq_wake(&p->wr, POLLOUT | POLLWRNORM); /* the next writer */
 	return (long)(total - u->resid);
 }
 

@@ -198,13 +198,12 @@ int timerfd_new(int clock, int flags, struct file **out)
 	return 0;
 }
 
+/* Beyond 292 years all times are the same, so that sums of two do not overflow. */
 static uint64_t timespec_ns(const struct timespec64 *ts)
 {
-	uint64_t ns;
-
-	if (__builtin_mul_overflow((uint64_t)ts->sec, NSEC_PER_SEC, &ns) || __builtin_add_overflow(ns, (uint64_t)ts->nsec, &ns))
-		return TIME_NEVER - 1;
-	return ns;
+	if ((uint64_t)ts->sec >= INT64_MAX / NSEC_PER_SEC)
+		return INT64_MAX;
+	return (uint64_t)ts->sec * NSEC_PER_SEC + (uint64_t)ts->nsec;
 }
 
 int timerfd_settime(struct file *f, int flags, const struct itimerspec64 *val, struct itimerspec64 *old)

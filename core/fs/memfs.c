@@ -40,6 +40,13 @@ struct memfs *memfs_new(const char *type, const struct super_ops *ops, uint64_t 
 	return fs;
 }
 
+int memfs_set_root(struct memfs *fs, struct inode *root)
+{
+	fs->root = inode_get(root);
+	fs->super->root = dentry_root(root);
+	return fs->super->root ? 0 : -ENOMEM;
+}
+
 /* ---- entries ---- */
 
 static struct list *entry_bucket(const struct memfs_node *dir, uint32_t hash)
@@ -331,6 +338,7 @@ void memfs_umount(struct super *s)
 		if (node->orphan)
 			orphan_found(node);
 	}
+	inode_put(fs->root);
 	while (!list_empty(&fs->nodes)) {
 		struct inode *i = list_entry(fs->nodes.next, struct memfs_node, link)->inode;
 

@@ -54,6 +54,7 @@ struct memfs_node {
 struct memfs {
 	struct super *super;
 	struct super *lower;    /* owned; NULL: tmpfs */
+	struct inode *root;     /* reference held: the tree does not go before memfs_umount() */
 	uint64_t max, used;     /* pages; max 0: no limit */
 	struct list nodes;
 	/* Called with the directory locked: entries of its lower directory that show, for rmdir. -errno. */
@@ -65,6 +66,7 @@ static inline struct memfs *memfs_of(const struct super *s) { return s->priv; }
 
 /* ---- life ---- */
 struct memfs *memfs_new(const char *type, const struct super_ops *ops, uint64_t magic, uint64_t max_bytes);
+int memfs_set_root(struct memfs *fs, struct inode *root); /* consumes the reference. 0 or -ENOMEM */
 void memfs_umount(struct super *s);
 int memfs_statfs(struct super *s, struct statfs_k *out);
 /* An inode with its node, ops still to be set; NULL when RAM is short. */

@@ -61,6 +61,17 @@ int mount_add(struct super *s, const struct path *at, unsigned flags, const char
 	return 0;
 }
 
+struct super *mount_release_root(void)
+{
+	struct mount *m = root_mount;
+	struct super *s = m->super;
+
+	list_remove(&m->link);
+	root_mount = NULL;
+	kfree(m);
+	return s;
+}
+
 void mount_drop_all(void)
 {
 	while (!list_empty(&mount_all)) {

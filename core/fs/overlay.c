@@ -372,8 +372,7 @@ int overlay_new(struct super *lower, struct super **out)
 	r = from_lower(fs->super, inode_get(lower->root->inode), &root);
 	if (!r) {
 		memfs_node(root)->pinned = true;
-		fs->super->root = dentry_root(root);
-		r = fs->super->root ? 0 : -ENOMEM;
+		r = memfs_set_root(fs, root);
 	}
 	if (r) {
 		fs->lower = NULL; /* stays the caller's */

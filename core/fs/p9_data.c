@@ -65,8 +65,8 @@ int p9_open_fid(struct p9_node *n, bool write, struct p9_fid **out)
 		err = p9_lopen(n->c, f, O_WRONLY);
 	}
 	if (err) {
-		/* Still a walk fid, and good for attributes. */
-		if (n->walk)
+		/* Refused, it still is a walk fid; after an answer that made no sense it may be anything. */
+		if (n->walk || err == -EIO)
 			p9_fid_clunk(n->c, f);
 		else
 			p9_fid_give(n->c, f, &n->walk);

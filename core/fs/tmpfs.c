@@ -124,6 +124,7 @@ int tmpfs_new(struct super **out, uint64_t max_bytes, uint32_t root_mode)
 {
 	struct memfs *fs = memfs_new("tmpfs", &tmpfs_super_ops, TMPFS_MAGIC, max_bytes);
 	struct inode *root;
+	int r = -ENOMEM;
 
 	if (!fs)
 		return -ENOMEM;
@@ -131,11 +132,11 @@ int tmpfs_new(struct super **out, uint64_t max_bytes, uint32_t root_mode)
 	root = tmpfs_inode(fs->super, NULL, S_IFDIR | (root_mode & 07777));
 	if (root) {
 		root->nlink = 2;
-		fs->super->root = dentry_root(root);
+		r = memfs_set_root(fs, root);
 	}
-	if (!fs->super->root) {
+	if (r) {
 		super_free(fs->super);
-		return -ENOMEM;
+		return r;
 	}
 	*out = fs->super;
 	return 0;

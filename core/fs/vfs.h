@@ -238,6 +238,7 @@ struct super *super_new(const char *type, const struct super_ops *ops, uint64_t 
 void super_free(struct super *s);
 /* Mounts s over `at` (NULL: the root of all). The mount takes over the super. 0, -ENOMEM, -EBUSY, -ENOTDIR. */
 int mount_add(struct super *s, const struct path *at, unsigned flags, const char *source);
+struct super *mount_release_root(void); /* unit tests: the root's super is the caller's again */
 void mount_drop_all(void); /* unit tests: the end of all mounts and their supers */
 struct mount *mount_root(void); /* NULL: nothing is mounted yet */
 void mount_root_path(struct path *out); /* with references */

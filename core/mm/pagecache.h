@@ -34,7 +34,8 @@ void pagecache_init(struct pagecache *c, struct inode *inode);
 /* Who owns what. A page in the tree is the cache's (one reference). PG_BUSY without PG_UPTODATE: being read, its content is
  * nobody's business; PG_BUSY with PG_UPTODATE: being written back, it may be read and changed (and is dirty again then).
  * A page that left the tree (truncate, invalidate, reclaim) has page->cache == NULL; whoever slept since it got the page
- * looks at that before mapping it. Clean pages of caches with read_pages are reclaimable; dirty ones of a cache with
+ * looks at that before mapping it. read_pages() provides all bytes below inode->size, zeroes where its source is shorter;
+ * the cache clears what lies beyond. Clean pages of caches with read_pages are reclaimable; dirty ones of a cache with
  * backing hold a reference to the inode until they are written. */
 
 /* The up-to-date page at index with a reference for the caller, read through inode->ops->read_pages if missing (with

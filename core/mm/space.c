@@ -397,19 +397,12 @@ int space_munmap(struct space *s, vaddr_t addr, size_t len)
 /* Backs a shared mapping that has no file with a nameless one, so that it is shared like any other. */
 static int share_anonymous(struct vma *v)
 {
-	struct iattr a = { .valid = ATTR_SIZE, .size = v->end - v->start };
 	struct file *f;
 	int r = memfd_new("dev/zero", 0, &f);
 
 	if (r)
 		return r;
-	mutex_lock(&f->inode->lock);
-	r = f->inode->ops->setattr(f->inode, &a); /* not vfs_truncate(): RLIMIT_FSIZE does not count here */
-	mutex_unlock(&f->inode->lock);
-	if (r) {
-		file_put(f);
-		return r;
-	}
+	f->inode->size = v->end - v->start; /* new and empty; not vfs_truncate(): RLIMIT_FSIZE does not count here */
 	v->file = f;
 	v->pgoff = 0;
 	if (!v->name)

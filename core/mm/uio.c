@@ -75,16 +75,17 @@ long copyin_str(char *dst, uptr_t src, size_t max)
 
 	while (len < max) {
 		/* Up to the end of the page: what lies behind the NUL need not exist. */
-		size_t n = MIN(max - len, PAGE_SIZE - ((src + len) & PAGE_MASK));
+		size_t n = MIN(max - len, PAGE_SIZE - ((src + len) & PAGE_MASK)), left;
 		char *end;
 
 		n = MIN(n, (size_t)STR_CHUNK);
-		if (copyin(dst + len, src + len, n))
-			return -EFAULT;
-		end = memchr(dst + len, '\0', n);
+		left = user_copy_in(dst + len, src + len, n);
+		end = memchr(dst + len, '\0', n - left);
 		if (end)
 			return end - dst;
-		len += n;
+		len += n - left;
+		if (left && fault_in_page(src + len, PROT_READ))
+			return -EFAULT;
 	}
 	return -ENAMETOOLONG;
 }

@@ -494,6 +494,7 @@ static long recv_stream(struct usock *s, struct uio *u, int flags, bool nonblock
 	bool peek = flags & MSG_PEEK;
 	uint64_t deadline = timeout_deadline(s->rcvtimeo);
 	size_t done = 0, target = flags & MSG_WAITALL ? u->resid : 1;
+	bool slept = false;
 	long r;
 
 	do {
@@ -505,13 +506,14 @@ static long recv_stream(struct usock *s, struct uio *u, int flags, bool nonblock
 		} else if (r == -ENODATA) {
 			if (done >= target || peek || (done && !list_empty(&s->rcvq)))
 				break;
+			slept = true;
 			r = await_msg(s, nonblock, deadline);
 			if (r == 0)
 				break;
 		}
 	} while (r >= 0 && u->resid);
-	if (!list_empty(&s->rcvq) && !peek)
-		waitq_wake(&s->rd, POLLIN | POLLRDNORM); /* the next reader: it may have been passed over */
+	if (slept && !list_empty(&s->rcvq) && !peek)
+		waitq_wake(&s->rd, POLLIN | POLLRDNORM); /* the next reader: this one may have taken its turn */
 	if (done || r == -ENODATA)
 		return (long)done;
 	return r;

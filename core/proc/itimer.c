@@ -132,13 +132,14 @@ static bool is_cpu(int clock)
 
 static uint64_t add_clamped(uint64_t a, uint64_t b) { return a + b < a ? TIME_NEVER : a + b; }
 
+/* Times beyond 292 years are TIME_NEVER. */
 static int timespec_ns(const struct timespec64 *ts, uint64_t *ns)
 {
 	if (ts->sec < 0 || ts->nsec < 0 || ts->nsec >= (int64_t)NSEC_PER_SEC)
 		return -EINVAL;
-	if (__builtin_mul_overflow((uint64_t)ts->sec, NSEC_PER_SEC, ns))
-		*ns = TIME_NEVER;
-	*ns = add_clamped(*ns, (uint64_t)ts->nsec);
+	*ns = TIME_NEVER;
+	if ((uint64_t)ts->sec < INT64_MAX / NSEC_PER_SEC)
+		*ns = (uint64_t)ts->sec * NSEC_PER_SEC + (uint64_t)ts->nsec;
 	return 0;
 }
 
@@ -358,7 +359,7 @@ static void timer_set(struct posix_timer *t, bool absolute, uint64_t value, uint
 {
 	uint64_t now = 0;
 
-	t->interval = interval;
+	t->interval = MIN(interval, (uint64_t)INT64_MAX);
 	t->overrun = t->overrun_next = 0;
 	t->absolute = absolute && is_wall(t->clock);
 	if (value && !absolute) {

@@ -17,6 +17,7 @@
 #include "plat/linuxu/linuxu.h"
 
 #define SYSCALL_MAX 512 /* plat.h; checked in trap.c */
+#define SYSCALL_KIND_REGS 2
 #define UC_FPSTATE 224
 #define FP_MAGIC1 464     /* struct _fpx_sw_bytes in the FXSAVE area */
 #define FP_XFEATURES 472
@@ -105,7 +106,10 @@ entry_syscall:
 dispatch:
 	mov	%r10, %rcx
 	cmp	$SYSCALL_MAX, %rax
-	jae	dispatch_unknown
+	jae	dispatch_large
+	lea	syscall_kind(%rip), %r11
+	cmpb	$SYSCALL_KIND_REGS, (%r11,%rax)
+	je	dispatch_regs
 	mov	syscall_active(%rip), %r11
 	call	*(%r11,%rax,8)
 	/* The order of the next two labels matters: signals rewind from inside to exit_syscall. */
@@ -128,9 +132,21 @@ exit_syscall:
 exit_syscall_end:
 	.cfi_restore_state
 
-dispatch_unknown:
-	call	syscall_unknown
+	/* As on Linux, only the lower half of rax counts. */
+dispatch_large:
+	mov	%eax, %eax
+	cmp	$SYSCALL_MAX, %rax
+	jae	1f
+	mov	%rax, FRAME(ORIG_RAX)
+	jmp	dispatch
+1:	call	syscall_unknown
 	jmp	exit_syscall
+
+	/* The function reads or changes the whole frame. */
+dispatch_regs:
+	lea	8(%rsp), %rdi
+	call	user_syscall_slow
+	jmp	exit_full
 
 	/* Leave by trap_return(): the frame is made complete. rcx and r11 are as after a syscall instruction; a trap flag in
 	 * the frame is a debugger's single step that pushfq saw, not the application's. */

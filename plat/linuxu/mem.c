@@ -21,6 +21,7 @@
 #define CHUNK_SIZE (1ul << CHUNK_SHIFT)
 #define CHUNK_PAGES (CHUNK_SIZE / PAGE_SIZE)
 #define CHUNKS (USER_MAX >> CHUNK_SHIFT)
+#define GIB_SHIFT 30
 #define FILL_SIZE (64 * 1024ul)
 #define POPULATE_MAX (256 * 1024ul)
 
@@ -30,6 +31,7 @@ enum {
 };
 
 static struct mirror {
+	uint8_t gib[USER_MAX >> GIB_SHIFT]; /* some chunk of the GiB may hold something */
 	uint8_t chunk[CHUNKS];
 	uint64_t page[CHUNKS][CHUNK_PAGES / 64];
 } *const mirror = (struct mirror *)MIRROR_BASE;
@@ -142,6 +144,7 @@ static void record_set(uint64_t va, size_t len, bool private)
 	while (va < end) {
 		uint64_t c = va >> CHUNK_SHIFT, p = (va >> PAGE_SHIFT) % CHUNK_PAGES;
 
+		mirror->gib[va >> GIB_SHIFT] = 1;
 		mirror->chunk[c] |= CHUNK_ANY | (private ? CHUNK_PRIVATE : 0);
 		if (p % 64 == 0 && end - va >= 64 * PAGE_SIZE) {
 			mirror->page[c][p / 64] = ~0ul;
@@ -153,35 +156,6 @@ static void record_set(uint64_t va, size_t len, bool private)
 	}
 }
 
-/* Clears the record of [va, end): true when anything was set. *private is set when a MAP_PRIVATE page may be in there. */
-static bool record_clear(uint64_t va, uint64_t end, bool *private)
-{
-	uint64_t from;
-	bool any = false;
-
-	from = va = MAX(va, bits_valid_from);
-	end = MIN(end, bits_valid_to);
-	while (va < end) {
-		uint64_t c = va >> CHUNK_SHIFT, p = (va >> PAGE_SHIFT) % CHUNK_PAGES;
-		uint64_t *w = &mirror->page[c][p / 64];
-		uint64_t n, mask;
-
-		if (!mirror->chunk[c]) {
-			va = (c + 1) << CHUNK_SHIFT;
-			continue;
-		}
-		*private |= mirror->chunk[c] & CHUNK_PRIVATE;
-		n = MIN(64 - p % 64, (end - va) >> PAGE_SHIFT);
-		mask = (n == 64 ? ~0ul : (1ul << n) - 1) << (p % 64);
-		any |= (*w & mask) != 0;
-		*w &= ~mask;
-		va += n << PAGE_SHIFT;
-		if (va == (c + 1) << CHUNK_SHIFT && from <= c << CHUNK_SHIFT)
-			mirror->chunk[c] = 0;
-	}
-	return any;
-}
-
 static void mirror_drop_all(void)
 {
 	if (bits_valid_to == 0)
@@ -190,6 +164,48 @@ static void mirror_drop_all(void)
 	host_madvise(MIRROR_BASE, sizeof(*mirror), MADV_DONTNEED);
 	bits_valid_from = USER_MAX;
 	bits_valid_to = 0;
+}
+
+/* True when some page of [va, end) is mirrored; with clear, none is afterwards. */
+static bool record_scan(uint64_t va, uint64_t end, bool clear)
+{
+	uint64_t from = va = MAX(va, bits_valid_from);
+	bool any = false;
+
+	end = MIN(end, bits_valid_to);
+	while (va < end && (clear || !any)) {
+		uint64_t c = va >> CHUNK_SHIFT, p = (va >> PAGE_SHIFT) % CHUNK_PAGES;
+		uint64_t *w = &mirror->page[c][p / 64];
+		uint64_t n, mask;
+
+		if (!mirror->gib[va >> GIB_SHIFT]) {
+			va = ((va >> GIB_SHIFT) + 1) << GIB_SHIFT;
+			continue;
+		}
+		if (!mirror->chunk[c]) {
+			va = (c + 1) << CHUNK_SHIFT;
+			continue;
+		}
+		n = MIN(64 - p % 64, (end - va) >> PAGE_SHIFT);
+		mask = (n == 64 ? ~0ul : (1ul << n) - 1) << (p % 64);
+		any |= (*w & mask) != 0;
+		va += n << PAGE_SHIFT;
+		if (!clear)
+			continue;
+		*w &= ~mask;
+		if (va == (c + 1) << CHUNK_SHIFT && from <= c << CHUNK_SHIFT)
+			mirror->chunk[c] = 0;
+	}
+	return any;
+}
+
+/* Takes [va, end) out of the mirror. */
+static void mirror_drop(uint64_t va, uint64_t end)
+{
+	if (va <= bits_valid_from && end >= bits_valid_to)
+		mirror_drop_all();
+	else if (record_scan(va, end, true))
+		host_munmap(va, end - va);
 }
 
 /* ---- putting entries in ---- */
@@ -297,7 +313,6 @@ bool mem_fill(uint64_t addr, unsigned access, uint64_t rip)
 	static uint64_t last_addr, last_rip;
 	static unsigned repeats;
 	uint64_t va = ALIGN_DOWN(addr, PAGE_SIZE);
-	bool unused = false;
 
 	/* The same instruction again at the same address: the record is wrong or the host refuses; do it afresh. */
 	repeats = addr == last_addr && rip == last_rip ? repeats + 1 : 0;
@@ -305,8 +320,8 @@ bool mem_fill(uint64_t addr, unsigned access, uint64_t rip)
 	last_rip = rip;
 	if (repeats > 1000)
 		host_die("the host does not let the program reach its memory", 0);
-	if (page_mirrored(va) && record_clear(va, va + PAGE_SIZE, &unused))
-		host_munmap(va, PAGE_SIZE);
+	if (page_mirrored(va))
+		mirror_drop(va, va + PAGE_SIZE);
 	va = ALIGN_DOWN(addr, FILL_SIZE);
 	mirror_range(current->root, MAX(va, USER_MIN), va + FILL_SIZE);
 	return true;
@@ -353,10 +368,8 @@ void plat_space_map(struct plat_space *s, vaddr_t va, size_t len)
 
 void plat_space_unmap(struct plat_space *s, vaddr_t va, size_t len)
 {
-	bool unused = false;
-
-	if (s == mirrored && record_clear(va, va + len, &unused))
-		host_munmap(va, len);
+	if (s == mirrored)
+		mirror_drop(va, va + len);
 }
 
 /* One run of entries with equal rights. mprotect stops at the first hole; then, and where pages that were MAP_PRIVATE
@@ -364,15 +377,14 @@ void plat_space_unmap(struct plat_space *s, vaddr_t va, size_t len)
 static void protect_run(uint64_t va, uint64_t len, int prot)
 {
 	uint64_t c = va >> CHUNK_SHIFT, last = (va + len - 1) >> CHUNK_SHIFT;
-	bool unused = false, private = false;
+	bool private = false;
 
 	if (prot & PROT_WRITE)
 		for (; c <= last; c++)
 			private |= mirror->chunk[c] & CHUNK_PRIVATE;
 	if (!private && prot != PROT_NONE && host_mprotect(va, len, prot) == 0)
 		return;
-	if (record_clear(va, va + len, &unused))
-		host_munmap(va, len);
+	mirror_drop(va, va + len);
 }
 
 void plat_space_protect(struct plat_space *s, vaddr_t va, size_t len)
@@ -380,17 +392,8 @@ void plat_space_protect(struct plat_space *s, vaddr_t va, size_t len)
 	uint64_t end = va + len, start = va;
 	struct extent x = { 0 };
 	unsigned runs = 0;
-	bool any = false;
 
-	if (s != mirrored)
-		return;
-	for (uint64_t p = MAX(va, bits_valid_from); p < MIN(end, bits_valid_to) && !any; p += PAGE_SIZE) {
-		if (!mirror->chunk[p >> CHUNK_SHIFT])
-			p = (p | (CHUNK_SIZE - 1)) - PAGE_MASK;
-		else
-			any = page_mirrored(p);
-	}
-	if (!any)
+	if (s != mirrored || !record_scan(va, end, false))
 		return;
 	while (va < end && runs < 16) {
 		bool huge = false;

@@ -256,8 +256,12 @@ int srv_fsync(struct srv_req *r)
 /* Locks among the programs of one kernel are that kernel's; towards the host every one is granted. */
 int srv_lock(struct srv_req *r)
 {
-	if (!fid_find(r->dev, (uint32_t)srv_get(&r->in, 4)))
-		return r->in.bad ? -EINVAL : -EBADF;
+	struct srv_fid *f = fid_find(r->dev, (uint32_t)srv_get(&r->in, 4));
+
+	if (r->in.bad)
+		return -EINVAL;
+	if (!f)
+		return -EBADF;
 	srv_put(&r->out, 0 /* P9_LOCK_SUCCESS */, 1);
 	return 0;
 }

@@ -12,7 +12,10 @@
 #include "shim/abi/resource.h"
 #include "shim/abi/signal.h"
 
-_Static_assert(SYSCALL_MAX == 512, "entry.S has this number too");
+_Static_assert(SYSCALL_MAX == 512 && SYSCALL_REGS == 2, "entry.S has these numbers too");
+
+/* shim's own takes its place. */
+uint8_t syscall_kind[SYSCALL_MAX] __attribute__((weak));
 
 #define SIGNAL_STACK_SIZE (128 * 1024)
 static char signal_stack[SIGNAL_STACK_SIZE] __attribute__((aligned(64)));
@@ -169,12 +172,14 @@ void user_syscall_trapped(struct regs *r)
 	patch_site(r);
 }
 
-/* For an application that runs with odd flags: dispatch from a complete frame; exit_full follows. */
+/* For an application that runs with odd flags, and for SYSCALL_REGS: the frame is made complete, and exit_full follows. */
 void user_syscall_slow(struct regs *r)
 {
-	uint64_t nr = r->orig_rax;
+	uint32_t nr = (uint32_t)r->orig_rax;
 	syscall_fn *fn = nr < SYSCALL_MAX ? syscall_active[nr] : syscall_unknown;
 
+	r->orig_rax = nr;
+	r->rax = nr;
 	r->rflags &= ~(uint64_t)RFLAGS_TF;
 	r->rcx = r->rip;
 	r->r11 = r->rflags;

@@ -62,7 +62,9 @@
 #define S_ISSOCK(m) (((m) & S_IFMT) == S_IFSOCK)
 
 /* Device numbers in the format of st_rdev: major and minor as makedev(3). */
-#define DEV_MAKE(ma, mi) ((((uint64_t)(ma) & 0xfffu) << 8) | ((uint64_t)(mi) & 0xffu) | (((uint64_t)(mi) & ~0xffull) << 12) | (((uint64_t)(ma) & ~0xfffull) << 32))
+#define DEV_MAKE(ma, mi) \
+	((((uint64_t)(ma) & 0xfffu) << 8) | ((uint64_t)(mi) & 0xffu) | (((uint64_t)(mi) & ~0xffull) << 12) | \
+	 (((uint64_t)(ma) & ~0xfffull) << 32))
 #define DEV_MAJOR(d) ((unsigned)((((d) >> 32) & ~0xfffull) | (((d) >> 8) & 0xfffu)))
 #define DEV_MINOR(d) ((unsigned)((((d) >> 12) & ~0xffull) | ((d) & 0xffu)))
 

@@ -1,5 +1,5 @@
-/* Structures that system calls pass, as x86_64 Linux lays them out: stat(2), statx(2), statfs(2), getdents(2), sysinfo(2),
- * getrusage(2), times(2), uname(2), capget(2), sigaltstack(2), timer_create(2), recvmsg(2). */
+/* Structures that system calls pass, as x86_64 Linux lays them out: stat(2), statx(2), statfs(2), getdents(2),
+ * sysinfo(2), getrusage(2), times(2), uname(2), capget(2), sigaltstack(2), timer_create(2), recvmsg(2). */
 #ifndef ABI_STRUCTS_H
 #define ABI_STRUCTS_H
 
@@ -48,7 +48,8 @@ struct abi_timeval {
 
 struct abi_rusage {
 	struct abi_timeval utime, stime;
-	int64_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
+	int64_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals,
+		nvcsw, nivcsw;
 };
 _Static_assert(sizeof(struct abi_rusage) == 144, "struct rusage");
 
@@ -64,7 +65,8 @@ _Static_assert(sizeof(struct abi_sysinfo) == 112, "struct sysinfo");
 
 #define UTSNAME_LEN 65
 struct abi_utsname {
-	char sysname[UTSNAME_LEN], nodename[UTSNAME_LEN], release[UTSNAME_LEN], version[UTSNAME_LEN], machine[UTSNAME_LEN],
+	char sysname[UTSNAME_LEN], nodename[UTSNAME_LEN], release[UTSNAME_LEN], version[UTSNAME_LEN],
+		machine[UTSNAME_LEN],
 		domainname[UTSNAME_LEN];
 };
 

@@ -1,4 +1,4 @@
-/* A fault without a handler takes its default action: the signal kills, and the status says which. */
+/* Not in ring 0, where this is allowed. A fault without a handler takes its default action: the signal kills, and the status says which. */
 #include "t.h"
 int recurse(int n);
 int recurse(int n)

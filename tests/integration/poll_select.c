@@ -47,8 +47,8 @@ int main(void)
 	SHOW(select(p[1] + 1, &r, NULL, NULL, &tv));
 	FACT(!FD_ISSET(p[0], &r));
 	FD_ZERO(&r);
-	FD_SET(99, &r);
-	SHOW(select(100, &r, NULL, NULL, &tv));
+	FD_SET(50, &r);
+	SHOW(select(60, &r, NULL, NULL, &tv));
 	SHOW(select(-1, NULL, NULL, NULL, &tv));
 	tv = (struct timeval){ -1, 0 };
 	SHOW(select(0, NULL, NULL, NULL, &tv));

@@ -313,6 +313,20 @@ START_TEST(only_the_first_boot_and_stdio_count)
 }
 END_TEST
 
+START_TEST(an_empty_blob_is_none)
+{
+	size_t len = 1;
+
+	host_sends(CTL_BOOT, NULL, 0);
+	host_sends(CTL_STDIO, streams, 3);
+	ctl_boot();
+	kvm_in_core = true;
+	host_sends_now(CTL_BOOT, "too late", 8);
+	ck_assert_ptr_null(plat_boot_blob(&len));
+	ck_assert_uint_eq(len, 0);
+}
+END_TEST
+
 /* ---- input ---- */
 
 START_TEST(stdin_and_credit)
@@ -332,7 +346,7 @@ START_TEST(stdin_and_credit)
 		long got;
 
 		for (uint32_t i = 0; i < n; i++, in++)
-			data[i] = in * 31 >> 4;
+			data[i] = in * 2654435761 >> 13;
 		if (n)
 			host_sends_now(CTL_STDIN, data, n);
 		credit -= n;
@@ -343,7 +357,7 @@ START_TEST(stdin_and_credit)
 		}
 		ck_assert_int_eq(got, MIN(max, in - out));
 		for (long i = 0; i < got; i++, out++)
-			if (back[i] != (uint8_t)(out * 31 >> 4))
+			if (back[i] != (uint8_t)(out * 2654435761 >> 13))
 				ck_abort_msg("byte %zu differs", out);
 		while (checked < sent_len) {
 			ck_assert_uint_eq(guest_sent(&payload, &granted), CTL_CREDIT);
@@ -398,6 +412,7 @@ START_TEST(end_of_file)
 	ck_assert_uint_eq(ctl_events(false), 0);
 	ck_assert_int_eq(plat_stdio_read(b, 3), 3);
 	ck_assert_int_eq(plat_stdio_read(b, 3), 1);
+	ck_assert_nothing_sent(); /* not worth a credit yet */
 	ck_assert_int_eq(plat_stdio_read(b, 3), 0);
 	ck_assert_int_eq(plat_stdio_read(b, 3), 0);
 }
@@ -667,6 +682,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, stdin_with_the_boot_frames);
 	tcase_add_test(tc, boot_failures);
 	tcase_add_test(tc, only_the_first_boot_and_stdio_count);
+	tcase_add_test(tc, an_empty_blob_is_none);
 	tcase_add_test(tc, stdin_and_credit);
 	tcase_add_test(tc, credit_is_not_lost);
 	tcase_add_test(tc, stdin_overflow_ends_the_channel);

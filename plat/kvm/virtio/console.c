@@ -209,6 +209,8 @@ static void ring_copy(uint64_t at, const void *from, size_t n)
 {
 	size_t off = at % TX_BYTES, first = MIN(n, (size_t)(TX_BYTES - off));
 
+	if (n == 0)
+		return;
 	memcpy(con->tx_ring + off, from, first);
 	memcpy(con->tx_ring, (const char *)from + first, n - first);
 }

@@ -150,8 +150,8 @@ static bool number(const char **s, const char *end, uint64_t *out)
 	}
 	if (p == *s)
 		return false;
-	if (p < end && (*p == 'K' || *p == 'M' || *p == 'G')) {
-		v <<= *p == 'K' ? 10 : *p == 'M' ? 20 : 30;
+	if (p < end && ((*p | 0x20) == 'k' || (*p | 0x20) == 'm' || (*p | 0x20) == 'g')) {
+		v <<= (*p | 0x20) == 'k' ? 10 : (*p | 0x20) == 'm' ? 20 : 30;
 		p++;
 	}
 	*s = p;

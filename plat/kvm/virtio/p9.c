@@ -1,4 +1,5 @@
-/* 9P2000.L over virtio: virtio 1.2, section 5.15 (and its device ID 9); the messages are core/fs/p9.c's.
+/* 9P2000.L over virtio: device ID 9 of virtio 1.2, section 5, which has no chapter on it; configuration and use of the
+ * queue are as in Linux's uapi header linux/virtio_9p.h and in QEMU. What the messages say is core/fs/'s.
  *
  * One request is one buffer: the device reads the T-message and writes the R-message. A device is started when its
  * mount tag is first asked for; exports that nobody mounts cost nothing. Requests complete in any order.
@@ -22,7 +23,7 @@ struct p9 {
 
 static struct p9 p9s[P9_DEVS];
 
-/* struct virtio_9p_config: a 16-bit length and the tag, not terminated (5.15.4). */
+/* struct virtio_9p_config: a 16-bit length and the tag, not terminated. */
 static bool tag_is(struct virtio_dev *d, const char *tag)
 {
 	size_t len = strlen(tag);

@@ -58,8 +58,8 @@ void vq_init(struct vq *q, unsigned size, bool event_idx, void *mem, struct vq_s
 
 /* Queues one buffer: nout device-readable segments, then nin device-writable ones, under a non-NULL cookie. The
  * device may not see it before vq_kick_due(). 0; -EAGAIN when there are too few free descriptors; -EINVAL when it
- * can never fit, is empty, has an empty segment (2.7.13.3 leaves those undefined; QEMU refuses them) or 4 GiB or
- * more; -EIO when broken. */
+ * can never fit, is empty, has an empty segment (QEMU gives up a device that is sent one) or is of 4 GiB or more
+ * (2.7.5.1); -EIO when broken. */
 int vq_add(struct vq *q, const struct vq_seg *segs, unsigned nout, unsigned nin, void *cookie);
 
 /* Publishes what was added; true when the device wants to be notified of it. */
