@@ -22,7 +22,7 @@ HFLAGS   := -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN)
 CORE      := main boot sched timer wait trap printf panic random vdso
 CORE_X86  := fpu
 CORE_LIB  := rbtree string util seqbuf
-CORE_MM   := page slab pt entry space fault mremap madvise maps uio pagecache
+CORE_MM   := page slab pt entry space fault mremap madvise maps uio pagecache radix
 CORE_PROC := proc thread cred signal exit futex itimer
 CORE_FILE := file fdtable pipe eventfd timerfd signalfd memfd poll epoll lock stdio tty tty_line
 CORE_FS   := vfs dentry path perm namei open attr mount regular memfs memfs_data tmpfs overlay overlay_save cpio shutdown \
@@ -83,15 +83,19 @@ $(B)/kernel.o: $(KOBJ) Makefile
 
 # ---- the two bodies ----
 # Each is linked twice: the first image's symbols become the second's table for backtraces (plat/ksyms.c).
-$(B)/linuxu/%.o $(B)/kvm/%.o: %.c
-	$(call say,CC,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
-
-$(B)/linuxu/%.o $(B)/kvm/%.o: %.S
-	$(call say,AS,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) -g -I. -MMD -MP -ffile-prefix-map=$(CURDIR)/= -c $< -o $@
+# (Two pattern rules each: one with two targets would make both at once.)
+define plat_rules
+$(B)/$(1)/%.o: %.c
+	$$(call say,CC,$$<)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(KFLAGS) -MMD -MP -c $$< -o $$@
+$(B)/$(1)/%.o: %.S
+	$$(call say,AS,$$<)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) -g -I. -MMD -MP -ffile-prefix-map=$$(CURDIR)/= -c $$< -o $$@
+endef
+$(eval $(call plat_rules,linuxu))
+$(eval $(call plat_rules,kvm))
 
 LINUXU_OBJ := $(LINUXU_C:%.c=$(B)/linuxu/%.o) $(LINUXU_S:%.S=$(B)/linuxu/%.o) $(B)/linuxu/plat/ksyms.o
 KVM_OBJ    := $(KVM_C:%.c=$(B)/kvm/%.o) $(KVM_S:%.S=$(B)/kvm/%.o) $(B)/kvm/plat/ksyms.o
@@ -154,7 +158,7 @@ $(1)/test_%: $(1)/tests/unit/test_%.o $(1)/kernel.a
 $(1)/test_copy: $(1)/core/x86_64/copy_real.o
 $(1)/core/x86_64/copy_real.o: core/x86_64/copy.S
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(AFLAGS) -c $$< -o $$@ && $$(OBJCOPY) --prefix-symbols=real_ $$@
+	$$(Q)$$(CC) -g -I. -c $$< -o $$@ && $$(OBJCOPY) --prefix-symbols=real_ $$@
 $(1)/all: $$(UNIT_TESTS:%=$(1)/%)
 	@touch $$@
 endef

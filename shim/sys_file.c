@@ -113,6 +113,7 @@ static long vector_transfer(int fd, uptr_t iov, uint64_t count, int64_t pos, boo
 	struct abi_iovec *heap = NULL;
 	struct file *f;
 	struct uio u;
+	bool append;
 	long n = fd_get(fd, &f);
 
 	if (n)
@@ -127,12 +128,16 @@ static long vector_transfer(int fd, uptr_t iov, uint64_t count, int64_t pos, boo
 	n = uio_iovec(&u, iov, (unsigned)count, reading, &heap);
 	if (n < 0)
 		goto out_file;
-	if (!reading && (flags & RWF_APPEND) && S_ISREG(f->inode->mode))
-		pos = pos == POS_OWN && !(f->flags & O_APPEND) ? (int64_t)f->inode->size : pos;
-	if (pos == POS_OWN)
+	append = (flags & RWF_APPEND) && S_ISREG(f->inode->mode);
+	if (append)
+		n = file_pwrite(f, &u, (int64_t)f->inode->size);
+	else if (pos == POS_OWN)
 		n = reading ? file_read(f, &u) : file_write(f, &u);
 	else
 		n = reading ? file_pread(f, &u, pos) : file_pwrite(f, &u, pos);
+	/* The position moves only when the own one was named: preadv2(2), RWF_APPEND. */
+	if (append && pos == POS_OWN && n > 0)
+		f->pos = (int64_t)f->inode->size;
 	if (n > 0 && !reading && (flags & (RWF_SYNC | RWF_DSYNC))) {
 		int r = file_fsync(f, !(flags & RWF_SYNC));
 

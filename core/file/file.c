@@ -9,7 +9,6 @@
  *
  * Missing: SIGIO (O_ASYNC is kept but nothing is sent). */
 #include "core/file/file.h"
-#include "core/lib/util.h"
 #include "core/mm/page.h"
 #include "core/mm/slab.h"
 #include "core/printf.h"
@@ -131,24 +130,6 @@ int file_new_anon(const struct file_ops *ops, uint32_t mode, int flags, void *pr
 	r = file_new_inode(ops, inode, flags, priv, out);
 	inode_put(inode);
 	return r;
-}
-
-int file_path(struct file *f, struct path *out)
-{
-	const char *name = f->ops->anon_name ? f->ops->anon_name : "";
-	char text[64];
-
-	if (f->path.dentry) {
-		*out = f->path;
-		path_get(out);
-		return 0;
-	}
-	/* Those with a type show their inode's number: "pipe:[17]" (proc(5), /proc/pid/fd). */
-	if (S_ISFIFO(f->inode->mode) || S_ISSOCK(f->inode->mode)) {
-		ksnprintf(text, sizeof(text), "%s:[%lu]", name, f->inode->ino);
-		name = text;
-	}
-	return path_anon(f->inode, name, out);
 }
 
 static const struct file_ops *inode_file_ops(const struct inode *inode, int flags)

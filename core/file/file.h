@@ -56,8 +56,6 @@ struct file {
 int file_new_anon(const struct file_ops *ops, uint32_t mode, int flags, void *priv, struct file **out);
 /* The same on an inode that exists (takes a reference of its own). */
 int file_new_inode(const struct file_ops *ops, struct inode *inode, int flags, void *priv, struct file **out);
-/* Where f can be opened again (/proc/self/fd/N, AT_EMPTY_PATH), also for nameless files; with references. -ENOMEM. */
-int file_path(struct file *f, struct path *out);
 /* A file on a path's inode (references taken); ops as the inode says. Does not check permissions nor call open. */
 /* Counts a regular file opened for writing in inode->writers until the last file_put. */
 int file_new_path(const struct path *p, int flags, struct file **out);

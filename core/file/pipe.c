@@ -182,13 +182,11 @@ static long pipe_read(struct file *f, struct uio *u, int64_t *pos)
 		else if (r != -ERESTARTSYS)
 			break;
 	}
-	if (!done)
-		return r;
-	if (was_full)
+	if (was_full && done)
 		waitq_wake(&p->wr, POLLOUT | POLLWRNORM);
 	if (slept && !pipe_is_empty(p))
 		waitq_wake(&p->rd, POLLIN | POLLRDNORM);
-	return (long)done;
+	return done ? (long)done : r;
 }
 
 long pipe_peek(struct file *f, void *buf, size_t len)

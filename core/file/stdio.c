@@ -282,9 +282,9 @@ static int device_open(const char *path, uint64_t rdev, int flags, struct file *
 	struct path root, p;
 	int r;
 
-	mount_root_path(&root);
-	if (!root.dentry)
+	if (!mount_root())
 		return -ENOENT;
+	mount_root_path(&root);
 	r = path_walk(&root, path, WALK_FOLLOW, &p);
 	path_put(&root);
 	if (r)

@@ -104,7 +104,8 @@ static void in_pull(void)
 			tty_in_char((unsigned char)buf[i]);
 	}
 	tty_out_flush();
-	if (in_ready(true))
+	/* A reader that has some of its VMIN characters already waits for fewer than poll does. */
+	if (in_ready(false))
 		waitq_wake_all(&tty.rd, POLLIN | POLLRDNORM);
 }
 
@@ -556,11 +557,11 @@ const struct file_ops tty_file_ops = {
 	.anon_name = "/dev/console",
 };
 
-/* Linux's termios of a fresh terminal. */
+/* What Linux gives a fresh pseudo terminal, and IUTF8, which terminal emulators set. */
 static const struct termios_k fresh = {
-	.iflag = ICRNL | IXON,
+	.iflag = ICRNL | IXON | IUTF8,
 	.oflag = OPOST | ONLCR,
-	.cflag = B38400 | CS8 | CREAD | HUPCL,
+	.cflag = B38400 | CS8 | CREAD,
 	.lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
 	.cc = { [VINTR] = 3, [VQUIT] = 28, [VERASE] = 127, [VKILL] = 21, [VEOF] = 4, [VMIN] = 1, [VSTART] = 17,
 		[VSTOP] = 19, [VSUSP] = 26, [VREPRINT] = 18, [VDISCARD] = 15, [VWERASE] = 23, [VLNEXT] = 22 },

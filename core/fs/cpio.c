@@ -130,10 +130,10 @@ static int read_entry(struct cpio_reader *r, struct cpio_entry *e)
 		return bad(r, "name not terminated");
 	name_end = ALIGN_UP(HEADER_SIZE + (size_t)f[F_NAMESIZE], 4);
 	data_end = name_end + e->size;
-	if (data_end > left)
-		return bad(r, "contents beyond the end");
-	e->data = p + name_end;
 	/* The padding of the last entry may be cut off. */
+	if (e->size && data_end > left)
+		return bad(r, "contents beyond the end");
+	e->data = p + MIN(name_end, left);
 	r->off += MIN(ALIGN_UP(data_end, 4), left);
 	return 1;
 }

@@ -42,8 +42,10 @@ static long zero_read(struct file *f, struct uio *u, int64_t *pos)
 	while (u->resid) {
 		n = uio_put_zero(u, MIN(u->resid, STEP));
 		done += n;
+		if (!u->resid)
+			break;
 		err = n ? sched_point() : uio_fault_in(u, MIN(u->resid, STEP));
-		if (err || (n && u->resid && signal_pending()))
+		if (err || (n && signal_pending()))
 			return done ? (long)done : err;
 	}
 	return (long)done;

@@ -21,7 +21,7 @@
 #include "shim/abi/resource.h"
 #include "shim/abi/stat.h"
 
-#define WORD_MAX 2048u /* a command line's word: Firecracker allows no longer line */
+#define WORD_MAX 1024u /* the value of a command line's word */
 
 struct list mount_all = LIST_INIT(mount_all);
 static struct mount *root_mount;
@@ -284,15 +284,12 @@ void vfs_boot_dirs(struct path *root, struct path *cwd)
 void vfs_init(void)
 {
 	struct proc *p = current_proc();
-	char *word = kmalloc(WORD_MAX);
+	char word[WORD_MAX];
 
-	if (!word)
-		panic("no memory for the file systems; give the guest more with -m");
 	mount_root_fs(word);
 	mount_kernel_fs();
 	for (unsigned i = 0; boot_word("mount", i, word, WORD_MAX); i++)
 		mount_export(word);
-	kfree(word);
 	if (boot_flag("ro"))
 		root_mount->super->flags |= MS_RDONLY; /* now that every mount point is in it */
 	if (p && p->fs) {

@@ -192,6 +192,14 @@ static int lookup_or_create(struct walk *w, struct open *o, struct dentry **out)
 	return r;
 }
 
+/* In a sticky directory that everybody writes, O_CREAT does not open what somebody else has put there in place of a plain
+ * file (the kernel's check for /proc/sys/fs/protected_*, whose settings for regular files and FIFOs are off here). */
+static bool sticky_refuses(const struct inode *dir, const struct inode *i)
+{
+	return (dir->mode & (S_ISVTX | S_IWOTH)) == (S_ISVTX | S_IWOTH) && !S_ISREG(i->mode) && !S_ISFIFO(i->mode) &&
+	       !S_ISDIR(i->mode) && i->uid != dir->uid && i->uid != cred_current()->fsuid;
+}
+
 /* Walks to the object, which is made when it is missing; w->cur is the result. */
 static int walk_create(struct walk *w, struct open *o)
 {
@@ -216,6 +224,10 @@ static int walk_create(struct walk *w, struct open *o)
 			return -EEXIST;
 		}
 		if (!S_ISLNK(d->inode->mode) || (o->flags & O_NOFOLLOW)) {
+			if (!o->created && sticky_refuses(w->cur.dentry->inode, d->inode)) {
+				dentry_put(d);
+				return -EACCES;
+			}
 			r = walk_enter(w, d);
 			break;
 		}
@@ -332,6 +344,8 @@ int vfs_open(int dirfd, const char *path, int flags, uint32_t mode, unsigned res
 		return -EAGAIN;
 	if (!*path)
 		return -ENOENT;
+	if (*path == '/' && (resolve & RESOLVE_BENEATH))
+		return -EXDEV;
 	o.flags = flags;
 	o.walk = walk_flags(flags, resolve);
 	/* A scoped walk begins at dirfd even when the path is absolute. */

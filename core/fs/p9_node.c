@@ -182,7 +182,7 @@ void p9_attr_store(struct inode *inode, const struct p9_attr *a)
 	inode->gid = a->gid;
 	inode->nlink = (uint32_t)a->nlink;
 	inode->rdev = a->rdev;
-	inode->blocks = a->blocks;
+	inode->blocks = a->blocks ? a->blocks : BLOCKS_NONE;
 	inode->atime = p9_attr_time(a->atime_sec, a->atime_nsec);
 	inode->ctime = p9_attr_time(a->ctime_sec, a->ctime_nsec);
 }

@@ -48,7 +48,7 @@ static inline void put_parent(struct dentry *d)
 		dentry_put(d);
 }
 
-/* An absolute path, or a link's absolute text. */
+/* A link's absolute text. */
 static int jump_root(struct walk *w)
 {
 	if (w->flags & WALK_BENEATH)
@@ -65,6 +65,8 @@ int walk_begin(struct walk *w, const struct path *start, const char *path, unsig
 {
 	w->cur = start && start->dentry ? *start : walk_cwd();
 	w->root = flags & (WALK_BENEATH | WALK_IN_ROOT) ? w->cur : walk_root();
+	if (*path == '/')
+		w->cur = w->root;
 	w->flags = flags;
 	w->links = 0;
 	w->p = path;
@@ -79,7 +81,7 @@ int walk_begin(struct walk *w, const struct path *start, const char *path, unsig
 	dentry_get(w->root.dentry);
 	if (unlikely(!*path))
 		return flags & WALK_EMPTY ? 0 : -ENOENT;
-	return *path == '/' ? jump_root(w) : 0;
+	return *path == '/' && (flags & WALK_BENEATH) ? -EXDEV : 0;
 }
 
 static void text_put(char *buf, struct inode *inode)

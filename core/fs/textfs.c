@@ -51,6 +51,7 @@ struct inode *text_inode_new(struct super *s, const struct text_node *node, uint
 	*t = (struct text_inode){ node, pid, tid, fd };
 	inode->priv = t;
 	inode->ops = &text_inode_ops;
+	inode->blocks = BLOCKS_NONE;
 	if (S_ISREG(node->mode)) {
 		inode->fops = &text_file_ops;
 		inode->size = ts->size;

@@ -117,7 +117,7 @@ struct inode {
 	uint32_t uid, gid, nlink;
 	uint64_t rdev;
 	uint64_t size;
-	uint64_t blocks; /* of 512 bytes; 0: computed from size */
+	uint64_t blocks; /* of 512 bytes; 0: computed from size; BLOCKS_NONE: none */
 	struct timespec64 atime, mtime, ctime, btime;
 	struct mutex lock;
 	struct pagecache cache;
@@ -206,11 +206,12 @@ void inode_init_owner(struct inode *i, const struct inode *dir);
 /* After a write by other than root: setuid goes, and setgid of an executable. Locked. */
 void inode_drop_privileges(struct inode *i);
 static inline unsigned mode_dtype(uint32_t mode) { return (mode >> 12) & 15; } /* S_IF… → DT_… */
+#define BLOCKS_NONE UINT64_MAX
 /* st_blocks. */
 static inline uint64_t inode_blocks(const struct inode *i)
 {
 	if (i->blocks)
-		return i->blocks;
+		return i->blocks == BLOCKS_NONE ? 0 : i->blocks;
 	return i->cache.memory_only ? i->cache.dirty * (PAGE_SIZE / 512) : (i->size + 511) / 512;
 }
 /* ETXTBSY (open(2), execve(2)): a file is either open for writing or being executed. 0 or -ETXTBSY. */

@@ -76,6 +76,10 @@ static inline void copy_up(char *d, const char *s, size_t n)
 	char *end = d + n - BLOCK;
 	struct block tail = block_load(s + n - BLOCK);
 
+	for (; end - d >= 2 * BLOCK; d += 2 * BLOCK, s += 2 * BLOCK) {
+		block_store(d, block_load(s));
+		block_store(d + BLOCK, block_load(s + BLOCK));
+	}
 	for (; d < end; d += BLOCK, s += BLOCK)
 		block_store(d, block_load(s));
 	block_store(end, tail);
@@ -129,7 +133,11 @@ void *memset(void *dst, int c, size_t n)
 			__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
 			return dst;
 		}
-		for (; d < end - BLOCK; d += BLOCK)
+		for (; end - d >= 2 * BLOCK; d += 2 * BLOCK) {
+			block_store(d, b);
+			block_store(d + BLOCK, b);
+		}
+		if (end - d >= BLOCK)
 			block_store(d, b);
 		block_store(end - BLOCK, b);
 	} else if (n >= 8) {

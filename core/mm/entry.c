@@ -24,10 +24,11 @@ static struct page *entry_page(pte_t e)
 	return pa_to_page(pte_pa(e));
 }
 
-pte_t entry_make(const struct vma *v, paddr_t pa, pte_t bits)
+/* All of an entry but its address. */
+static pte_t entry_rights(const struct vma *v, const struct page *p, bool anon)
 {
-	pte_t e = pa | PTE_U | PTE_A | (bits & PTE_ANON);
-	bool writable;
+	bool shared = v->flags & VMA_SHARED, writable;
+	pte_t e = PTE_U | PTE_A | (anon ? PTE_ANON : 0);
 
 	if (!(v->prot & PROT_EXEC))
 		e |= PTE_NX;
@@ -36,11 +37,15 @@ pte_t entry_make(const struct vma *v, paddr_t pa, pte_t bits)
 	e |= PTE_P;
 	if (!(v->prot & PROT_WRITE))
 		return e;
-	if (e & PTE_ANON)
-		writable = pa_to_page(pa)->refs == 1;
-	else
-		writable = (v->flags & VMA_SHARED) && (pa_to_page(pa)->flags & PG_DIRTY);
-	return e | (writable ? PTE_W | PTE_D : v->flags & VMA_SHARED ? 0 : PTE_COW);
+	writable = anon ? p->refs == 1 : shared && (p->flags & PG_DIRTY);
+	if (writable)
+		return e | PTE_W | PTE_D;
+	return shared ? e : e | PTE_COW;
+}
+
+pte_t entry_make(const struct vma *v, const struct page *p, bool anon)
+{
+	return page_to_pa(p) | entry_rights(v, p, anon);
 }
 
 /* Takes one entry away: its page's reference and its place in the statistics. */
@@ -91,7 +96,7 @@ void entries_protect(struct vma *v, vaddr_t start, vaddr_t end)
 	for (pte_t *e = pt_next(s->root, start, end, &at, &huge); e; e = pt_step(s->root, e, &at, end)) {
 		pte_t old = *e;
 
-		*e = entry_make(v, pte_pa(old), old);
+		*e = pte_pa(old) | entry_rights(v, entry_page(old), old & PTE_ANON);
 		low = MIN(low, at);
 		high = at + PAGE_SIZE;
 		gone |= (old & PTE_P) && !(*e & PTE_P);

@@ -121,7 +121,7 @@ static int fault_anon(struct fault *f)
 		if (!p)
 			break;
 		for (unsigned i = 0; i < got; i++, done++)
-			f->e[done] = entry_make(f->v, page_to_pa(p + i), PTE_ANON);
+			f->e[done] = entry_make(f->v, p + i, true);
 	}
 	if (!done)
 		return -ENOMEM;
@@ -152,7 +152,7 @@ static int entry_copy(struct fault *f, struct page *from)
 			f->s->rss_file--;
 		page_put(entry_page(*f->e));
 	}
-	*f->e = entry_make(f->v, page_to_pa(p), PTE_ANON);
+	*f->e = entry_make(f->v, p, true);
 	f->s->rss_anon++;
 	if (shown)
 		plat_space_unmap(f->s->plat, f->va, PAGE_SIZE);
@@ -202,7 +202,7 @@ static int file_page(struct fault *f, struct page **out)
 static void file_map(struct fault *f, pte_t *e, struct page *p)
 {
 	p->flags |= PG_MAPPED;
-	*e = entry_make(f->v, page_to_pa(p), 0);
+	*e = entry_make(f->v, p, false);
 	f->s->rss_file++;
 }
 
@@ -284,7 +284,7 @@ static int fault_rights(struct fault *f)
 		return entry_copy(f, p);
 	if (f->access == PROT_WRITE && !(*f->e & PTE_ANON))
 		file_written(f, p);
-	*f->e = entry_make(f->v, pte_pa(*f->e), *f->e);
+	*f->e = entry_make(f->v, p, *f->e & PTE_ANON);
 	plat_space_protect(f->s->plat, f->va, PAGE_SIZE);
 	return 0;
 }

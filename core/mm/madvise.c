@@ -71,7 +71,7 @@ static int advise_file(struct space *s, struct vma *v, vaddr_t start, vaddr_t en
 
 	if (!f)
 		return advice == MADV_REMOVE ? -EINVAL : 0;
-	if (advice == MADV_REMOVE && (!(v->flags & VMA_SHARED) || !(v->prot & PROT_WRITE)))
+	if (advice == MADV_REMOVE && (!(v->flags & VMA_SHARED) || !(v->flags & VMA_MAYWRITE)))
 		return -EACCES;
 	file_get(f);
 	mutex_unlock(&s->lock);
@@ -124,16 +124,31 @@ static int advise(struct space *s, struct vma *v, vaddr_t start, vaddr_t end, in
 	return 0;
 }
 
+/* The part of [at, end) in one VMA, which must allow the access by name: -EINVAL, -ENOMEM for a hole. */
+static int populate_part(struct space *s, vaddr_t at, vaddr_t end, unsigned access, vaddr_t *stop)
+{
+	struct vma *v;
+	int r = -ENOMEM;
+
+	mutex_lock(&s->lock);
+	v = space_find(s, at);
+	if (v && v->start <= at) {
+		*stop = MIN(v->end, end);
+		r = v->prot & access ? 0 : -EINVAL;
+	}
+	mutex_unlock(&s->lock);
+	return r ? r : space_populate(s, at, *stop, access);
+}
+
 /* MADV_POPULATE_READ and _WRITE have errors of their own. */
 static int advise_populate(struct space *s, vaddr_t start, vaddr_t end, int advice)
 {
-	switch (space_populate(s, start, end, advice == MADV_POPULATE_WRITE ? PROT_WRITE : PROT_READ)) {
-	case 0: return 0;
-	case -EACCES: return -EINVAL;
-	case -EIO: return -EFAULT;
-	case -EINTR: return -EINTR;
-	default: return -ENOMEM;
-	}
+	unsigned access = advice == MADV_POPULATE_WRITE ? PROT_WRITE : PROT_READ;
+	int r = 0;
+
+	for (vaddr_t at = start; at < end && !r; at = start)
+		r = populate_part(s, at, end, access, &start);
+	return r == -EIO ? -EFAULT : r == -EACCES ? -EINVAL : r;
 }
 
 /* The end of a range as the three calls check it: -EINVAL when it begins in a page, `overflow` when it wraps around. What

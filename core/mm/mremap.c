@@ -65,6 +65,13 @@ static int find_vma(struct remap *m)
 	return 0;
 }
 
+static int check_mapped(const struct remap *m)
+{
+	struct vma *v = space_find(m->s, m->old);
+
+	return v && v->start <= m->old ? 0 : -EFAULT;
+}
+
 static bool grow_in_place(struct remap *m)
 {
 	struct vma *v = m->v;
@@ -145,28 +152,20 @@ static long move(struct remap *m)
 
 static long remap_locked(struct remap *m)
 {
+	bool moving = m->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
+	size_t cut = m->old_len > m->new_len ? m->old_len - m->new_len : 0;
+	bool only_cut;
 	int r;
 
-	/* Shrinking comes first, whatever else is asked for. It may span several VMAs. */
-	if (m->old_len > m->new_len) {
-		struct vma *v = space_find(m->s, m->old);
-
-		if (!v || v->start > m->old)
-			return -EFAULT;
-		r = space_unmap(m->s, m->old + m->new_len, m->old + m->old_len, &m->dead);
-		if (r)
-			return r;
-		m->old_len = m->new_len;
-	}
-	if (m->old_len == m->new_len && !(m->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))) {
-		struct vma *v = space_find(m->s, m->old);
-
-		return v && v->start <= m->old ? (long)m->old : -EFAULT;
-	}
-	r = find_vma(m);
+	/* What is cut off may span several mappings; what stays only when it does not move. */
+	m->old_len -= cut;
+	only_cut = m->old_len == m->new_len && !moving;
+	r = only_cut ? check_mapped(m) : find_vma(m);
+	if (!r && cut)
+		r = space_unmap(m->s, m->old + m->new_len, m->old + m->new_len + cut, &m->dead);
 	if (r)
 		return r;
-	if (!(m->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && m->old_len && grow_in_place(m))
+	if (only_cut || (!moving && m->old_len && grow_in_place(m)))
 		return (long)m->old;
 	return m->flags & MREMAP_MAYMOVE ? move(m) : -ENOMEM;
 }

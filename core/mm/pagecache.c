@@ -1,11 +1,10 @@
-/* The page cache: a radix tree of pages per inode, reading with read-ahead, write-back, truncation and reclaim.
+/* The page cache: reading with read-ahead, writing, write-back, truncation and reclaim of the pages of an inode, which are
+ * in a radix tree (core/mm/radix.c).
  *
  * Invariants:
- * - The tree changes only between sleeps, and no pointer into it is kept over an allocation: an allocation may reclaim
- *   pages of this very tree. Insertion therefore allocates a node first and then walks from the root again.
+ * - The tree changes only between sleeps; an allocation may reclaim pages of this very tree.
  * - A clean, up-to-date page of an inode with read_pages is on the LRU list; any other page is on no list. A page of an
  *   inode without read_pages exists nowhere else and is never reclaimed.
- * - Nodes carry a bit per slot for "dirty below", so write-back finds dirty pages without looking at clean ones.
  * - A cache with backing store and dirty pages is on dirty_caches and holds a reference to its inode.
  * Eviction is first in, first out with a second chance for pages used twice and for mapped ones, which are unmapped on
  * the first encounter so that a use shows as a fault.
@@ -20,20 +19,13 @@
 #include "core/sched.h"
 #include "shim/abi/errno.h"
 
-#define RADIX_SHIFT 6
-#define RADIX_SLOTS (1u << RADIX_SHIFT)
-#define RADIX_MAX   9 /* levels for 52 bits of page index */
-
 #define RA_START  4  /* pages for the first read of a run; doubles up to PAGECACHE_BATCH */
-#define RA_AROUND 16 /* pages read around a fault */
+#define RA_AROUND 32 /* pages read around a fault, which then maps 16 of them; half when RAM is short */
+
+#define RA_LRU_MIN (4 * PAGECACHE_BATCH)
 
 #define INDEX_MAX (UINT64_MAX >> PAGE_SHIFT)
 #define PG_CACHE_FLAGS (PG_UPTODATE | PG_DIRTY | PG_BUSY | PG_YOUNG | PG_MAPPED | PG_USED)
-
-struct radix_node {
-	uint64_t present, dirty; /* a bit per slot */
-	void *slot[RADIX_SLOTS];
-};
 
 static struct list lru = LIST_INIT(lru); /* oldest first */
 static size_t lru_pages;
@@ -42,192 +34,26 @@ static size_t pages_total, dirty_total;
 
 /* ---- the tree ---- */
 
-static unsigned radix_slot(uint64_t index, unsigned level)
-{
-	return (index >> (level * RADIX_SHIFT)) & (RADIX_SLOTS - 1);
-}
-
-/* Does a tree of this height have a place for index? Height 0 is one page in the root itself. */
-static bool radix_covers(unsigned height, uint64_t index)
-{
-	return height * RADIX_SHIFT >= 64 || (index >> (height * RADIX_SHIFT)) == 0;
-}
-
-static struct page *tree_lookup(const struct pagecache *c, uint64_t index)
-{
-	void *p = c->root;
-
-	if (!p || !radix_covers(c->height, index))
-		return NULL;
-	for (unsigned level = c->height; p && level > 0; level--)
-		p = ((struct radix_node *)p)->slot[radix_slot(index, level - 1)];
-	return p;
-}
-
-/* The first page at or after `from` (dirty: that is dirty), or NULL. */
-static struct page *tree_next(const struct pagecache *c, uint64_t from, bool dirty)
-{
-	struct radix_node *path[RADIX_MAX + 1];
-	unsigned level = c->height;
-	uint64_t index = from;
-
-	if (!c->root || !radix_covers(c->height, from))
-		return NULL;
-	if (c->height == 0) {
-		struct page *p = c->root;
-		return !dirty || (p->flags & PG_DIRTY) ? p : NULL;
-	}
-	path[level] = c->root;
-	for (;;) {
-		struct radix_node *n = path[level];
-		unsigned slot = radix_slot(index, level - 1);
-		uint64_t bits = (dirty ? n->dirty : n->present) & (~0ul << slot);
-		if (bits) {
-			unsigned found = (unsigned)__builtin_ctzl(bits);
-			if (found != slot) { /* skipped: everything below starts at zero */
-				unsigned shift = (level - 1) * RADIX_SHIFT;
-				index = (((index >> shift) & ~(uint64_t)(RADIX_SLOTS - 1)) | found) << shift;
-			}
-			if (level == 1)
-				return n->slot[found];
-			path[level - 1] = n->slot[found];
-			level--;
-			continue;
-		}
-		/* Nothing in the rest of this node: on to the parent's next slot, unless that was the last one. */
-		do {
-			if (level == c->height)
-				return NULL;
-			unsigned shift = level * RADIX_SHIFT;
-			index = ((index >> shift) + 1) << shift;
-			level++;
-		} while (radix_slot(index, level - 1) == 0);
-	}
-}
-
-/* Walks towards index: path[level] is the node of that level, path[1] the leaf. Returns the lowest level there is. */
-static unsigned tree_path(const struct pagecache *c, uint64_t index, struct radix_node *path[RADIX_MAX + 1])
-{
-	void *n = c->root;
-	unsigned level = c->height;
-
-	for (; n && level > 0; level--) {
-		path[level] = n;
-		n = path[level]->slot[radix_slot(index, level - 1)];
-	}
-	return level + 1;
-}
-
-/* Frees the nodes on the way to index that hold nothing (any more). */
-static void tree_prune(struct pagecache *c, uint64_t index)
-{
-	struct radix_node *path[RADIX_MAX + 1];
-
-	if (c->root && !radix_covers(c->height, index))
-		return;
-	for (unsigned level = tree_path(c, index, path); level <= c->height; level++) {
-		if (path[level]->present)
-			return;
-		kfree(path[level]);
-		if (level < c->height) {
-			unsigned slot = radix_slot(index, level);
-			path[level + 1]->slot[slot] = NULL;
-			path[level + 1]->present &= ~(1ul << slot);
-		} else {
-			c->root = NULL;
-		}
-	}
-	if (!c->root)
-		c->height = 0;
-}
-
-/* Inserts p at index, which must be free, and adds a reference for the tree. 0 or -ENOMEM. */
+/* Puts p, which nobody else knows yet, in its place, with a reference for the tree. 0 or -ENOMEM. */
 static int tree_insert(struct pagecache *c, uint64_t index, struct page *p)
 {
-	struct radix_node *spare = NULL;
+	int err = radix_insert(&c->tree, index, p);
 
-again:
-	if (!radix_covers(c->height, index) && !c->root) {
-		while (!radix_covers(c->height, index))
-			c->height++;
-	}
-	while (!radix_covers(c->height, index)) {
-		if (!spare)
-			goto more;
-		bool dirty = c->height ? ((struct radix_node *)c->root)->dirty != 0
-				       : (((struct page *)c->root)->flags & PG_DIRTY) != 0;
-		spare->slot[0] = c->root;
-		spare->present = 1;
-		spare->dirty = dirty;
-		c->root = spare;
-		c->height++;
-		spare = NULL;
-	}
-	void **link = &c->root;
-	struct radix_node *parent = NULL;
-	for (unsigned level = c->height; level > 0; level--) {
-		if (!*link) {
-			if (!spare)
-				goto more;
-			*link = spare;
-			if (parent)
-				parent->present |= 1ul << radix_slot(index, level);
-			spare = NULL;
-		}
-		parent = *link;
-		link = &parent->slot[radix_slot(index, level - 1)];
-	}
-	kassert(!*link);
-	*link = p;
-	if (parent)
-		parent->present |= 1ul << radix_slot(index, 0);
+	if (err)
+		return err;
 	page_get(p);
 	p->cache = c;
 	p->index = index;
 	c->pages++;
 	pages_total++;
-	kfree(spare);
 	return 0;
-
-more:
-	spare = kzalloc(sizeof *spare);
-	if (spare)
-		goto again;
-	tree_prune(c, index);
-	return -ENOMEM;
 }
 
-static void tree_mark_dirty(struct pagecache *c, uint64_t index, bool dirty)
+/* Takes p, which is clean, out. The tree's reference becomes the caller's. */
+static void tree_remove(struct pagecache *c, struct page *p)
 {
-	struct radix_node *path[RADIX_MAX + 1];
-
-	tree_path(c, index, path);
-	for (unsigned level = 1; level <= c->height; level++) {
-		uint64_t bit = 1ul << radix_slot(index, level - 1);
-		if (dirty) {
-			path[level]->dirty |= bit;
-		} else {
-			path[level]->dirty &= ~bit;
-			if (path[level]->dirty)
-				break;
-		}
-	}
-}
-
-/* Takes the (clean) page at index out. The tree's reference becomes the caller's. */
-static void tree_remove(struct pagecache *c, uint64_t index)
-{
-	struct radix_node *path[RADIX_MAX + 1];
-
-	tree_path(c, index, path);
-	if (c->height == 0) {
-		c->root = NULL;
-	} else {
-		unsigned slot = radix_slot(index, 0);
-		path[1]->slot[slot] = NULL;
-		path[1]->present &= ~(1ul << slot);
-		tree_prune(c, index);
-	}
+	radix_remove(&c->tree, p->index);
+	p->cache = NULL;
 	c->pages--;
 	pages_total--;
 }
@@ -272,7 +98,7 @@ void pagecache_dirty(struct page *p)
 		return;
 	p->flags |= PG_DIRTY;
 	lru_del(p);
-	tree_mark_dirty(c, p->index, true);
+	radix_mark(&c->tree, p->index, true);
 	c->dirty++;
 	if (c->memory_only)
 		return;
@@ -292,7 +118,7 @@ static void page_clean(struct page *p)
 	if (!(p->flags & PG_DIRTY))
 		return;
 	p->flags &= (uint16_t)~PG_DIRTY;
-	tree_mark_dirty(c, p->index, false);
+	radix_mark(&c->tree, p->index, false);
 	c->dirty--;
 	if (c->memory_only)
 		return;
@@ -310,8 +136,7 @@ static void page_drop(struct page *p)
 
 	page_clean(p);
 	lru_del(p);
-	tree_remove(c, p->index);
-	p->cache = NULL;
+	tree_remove(c, p);
 	p->flags &= (uint16_t)~PG_CACHE_FLAGS;
 	page_put(p);
 }
@@ -352,10 +177,23 @@ void pagecache_destroy(struct pagecache *c)
 	struct page *p;
 
 	kassert(c->memory_only || c->dirty == 0);
-	while ((p = tree_next(c, 0, false))) {
+	while ((p = radix_next(&c->tree, 0, false))) {
 		kassert(!(p->flags & PG_BUSY));
 		page_drop(p);
 	}
+}
+
+/* Dirty pages beyond the share of RAM that they may have. */
+static size_t dirty_excess(void)
+{
+	struct page_stats st;
+	size_t limit;
+
+	if (dirty_total <= 2 * PAGECACHE_BATCH)
+		return 0;
+	page_stats(&st);
+	limit = MAX(st.total / 5, (size_t)2 * PAGECACHE_BATCH);
+	return dirty_total > limit ? dirty_total - limit / 2 : 0;
 }
 
 /* ---- reading ---- */
@@ -363,6 +201,14 @@ void pagecache_destroy(struct pagecache *c)
 static uint64_t size_pages(const struct pagecache *c)
 {
 	return (c->inode->size >> PAGE_SHIFT) + ((c->inode->size & PAGE_MASK) != 0);
+}
+
+static uint64_t around_size(void)
+{
+	struct page_stats st;
+
+	page_stats(&st);
+	return st.free > st.total / 4 ? RA_AROUND : RA_AROUND / 2;
 }
 
 /* How far to read for a miss at index, when `want` pages from there are asked for: *start and the count. */
@@ -377,9 +223,9 @@ static unsigned ra_window(struct pagecache *c, uint64_t index, unsigned want, bo
 			c->ra_size = MIN(c->ra_size, (uint64_t)PAGECACHE_BATCH);
 			n = MAX(n, c->ra_size);
 		} else if (around) {
-			c->ra_size = RA_AROUND;
-			*start = ALIGN_DOWN(index, (uint64_t)RA_AROUND);
-			n = MAX(n, *start + RA_AROUND - index);
+			c->ra_size = around_size();
+			*start = ALIGN_DOWN(index, c->ra_size);
+			n = MAX(n, *start + c->ra_size - index);
 		} else {
 			c->ra_size = index == 0 ? MAX(n, (uint64_t)RA_START) : n;
 			n = c->ra_size;
@@ -387,7 +233,7 @@ static unsigned ra_window(struct pagecache *c, uint64_t index, unsigned want, bo
 	}
 	/* Read around: begin behind the last page before index that is there already. */
 	for (uint64_t i = index; i > *start; i--) {
-		if (tree_lookup(c, i - 1)) {
+		if (radix_lookup(&c->tree, i - 1)) {
 			*start = i;
 			break;
 		}
@@ -397,14 +243,17 @@ static unsigned ra_window(struct pagecache *c, uint64_t index, unsigned want, bo
 	return (unsigned)n;
 }
 
-/* Inserts busy pages at [start, start + n) as far as RAM and what is there already allow; returns how many. */
-static unsigned batch_insert(struct pagecache *c, struct page **pages, uint64_t start, unsigned n)
+/* Inserts busy pages at [start, start + n) as far as RAM and what is there already allow; returns how many. Those outside
+ * of [index, index + want) nobody has asked for yet: they may push out old pages, but not the few that are left when most
+ * of RAM cannot be had. */
+static unsigned batch_insert(struct pagecache *c, struct page **pages, uint64_t start, unsigned n, uint64_t index,
+			     unsigned want)
 {
 	unsigned i;
 
-	for (i = 0; i < n && !tree_lookup(c, start + i); i++) {
-		/* Reclaiming for what nobody asked for yet is right as long as old pages are in the way. */
-		pages[i] = page_new(0, PG_BUSY);
+	for (i = 0; i < n && !radix_lookup(&c->tree, start + i); i++) {
+		bool asked = start + i >= index && start + i < index + want;
+		pages[i] = page_new(asked || lru_pages >= RA_LRU_MIN ? 0 : PA_NORECLAIM, PG_BUSY);
 		if (!pages[i])
 			break;
 		if (tree_insert(c, start + i, pages[i])) {
@@ -446,12 +295,12 @@ static int batch_read(struct pagecache *c, uint64_t index, unsigned want, bool a
 	unsigned n = ra_window(c, index, want, around, &start);
 	int err;
 
-	n = batch_insert(c, pages, start, n);
+	n = batch_insert(c, pages, start, n, index, want);
 	if (start + n <= index && start < index) {
 		/* RAM ended before the page that matters: give the others back and take it alone. */
 		batch_finish(c, pages, n, size, -ENOMEM);
 		start = index;
-		n = batch_insert(c, pages, start, 1);
+		n = batch_insert(c, pages, start, 1, index, 1);
 	}
 	if (n == 0)
 		return -ENOMEM;
@@ -462,9 +311,9 @@ static int batch_read(struct pagecache *c, uint64_t index, unsigned want, bool a
 		/* The error may be of a page nobody asked for. */
 		start = index;
 		size = inode->size;
-		if (index >= size_pages(c) || tree_lookup(c, index))
+		if (index >= size_pages(c) || radix_lookup(&c->tree, index))
 			return 0;
-		n = batch_insert(c, pages, start, 1);
+		n = batch_insert(c, pages, start, 1, index, 1);
 		if (n == 0)
 			return -ENOMEM;
 		err = inode->ops->read_pages(inode, pages, start, 1);
@@ -491,10 +340,10 @@ static int page_add_zero(struct pagecache *c, uint64_t index, struct page **out)
 
 static int page_obtain(struct pagecache *c, uint64_t index, unsigned want, bool around, bool write, struct page **out)
 {
-	bool retried = false;
+	bool retried = false, balanced = false;
 
 	for (;;) {
-		struct page *p = tree_lookup(c, index);
+		struct page *p = radix_lookup(&c->tree, index);
 		int err;
 		if (p && (p->flags & PG_UPTODATE)) {
 			page_touch(c, p);
@@ -509,6 +358,14 @@ static int page_obtain(struct pagecache *c, uint64_t index, unsigned want, bool 
 		bool beyond = index >= size_pages(c);
 		if (beyond && !write)
 			return -ENXIO;
+		if (!balanced && !c->memory_only) {
+			/* What mappings write is bounded here: their misses need the room. */
+			balanced = true;
+			if (dirty_excess()) {
+				pagecache_balance();
+				continue;
+			}
+		}
 		if (beyond || !cache_reclaimable(c)) {
 			err = page_add_zero(c, index, out);
 			if (!err)
@@ -533,7 +390,7 @@ int pagecache_get(struct pagecache *c, uint64_t index, struct page **out)
 
 int pagecache_get_write(struct pagecache *c, uint64_t index, bool whole, struct page **out)
 {
-	if (whole && !tree_lookup(c, index)) {
+	if (whole && !radix_lookup(&c->tree, index)) {
 		int err = page_add_zero(c, index, out);
 		if (err != -ENOMEM)
 			return err;
@@ -543,7 +400,7 @@ int pagecache_get_write(struct pagecache *c, uint64_t index, bool whole, struct 
 
 struct page *pagecache_find(struct pagecache *c, uint64_t index)
 {
-	struct page *p = tree_lookup(c, index);
+	struct page *p = radix_lookup(&c->tree, index);
 
 	if (!p || !(p->flags & PG_UPTODATE))
 		return NULL;
@@ -560,7 +417,7 @@ static long read_page(struct inode *inode, struct uio *u, uint64_t pos, size_t n
 	size_t off = pos & PAGE_MASK;
 	struct page *p;
 
-	if (!cache_reclaimable(c) && !tree_lookup(c, index))
+	if (!cache_reclaimable(c) && !radix_lookup(&c->tree, index))
 		return (long)uio_put_zero(u, n); /* a hole in a file that lives here */
 	uint64_t left = ((off + u->resid - 1) >> PAGE_SHIFT) + 1;
 	int err = page_obtain(c, index, (unsigned)MIN(left, (uint64_t)PAGECACHE_BATCH), false, false, &p);
@@ -613,7 +470,7 @@ static void zero_tail(struct pagecache *c, uint64_t size)
 
 	if ((size & PAGE_MASK) == 0)
 		return;
-	while ((p = tree_lookup(c, size >> PAGE_SHIFT)) && !(p->flags & PG_UPTODATE))
+	while ((p = radix_lookup(&c->tree, size >> PAGE_SHIFT)) && !(p->flags & PG_UPTODATE))
 		page_wait(c, p);
 	if (p)
 		memset((char *)page_va(p) + (size & PAGE_MASK), 0, PAGE_SIZE - (size & PAGE_MASK));
@@ -651,7 +508,7 @@ static long write_page(struct inode *inode, struct uio *u, uint64_t pos, size_t 
 	bool whole = off == 0 && (n == PAGE_SIZE || pos + n >= inode->size);
 	struct page *p;
 
-	if (fresh && whole && !tree_lookup(c, index)) {
+	if (fresh && whole && !radix_lookup(&c->tree, index)) {
 		long r = write_fresh(c, u, index, n);
 		if (r != -ENOMEM || !pagecache_writeback(PAGECACHE_BATCH))
 			return r;
@@ -717,7 +574,7 @@ static unsigned run_collect(struct pagecache *c, struct page *p, uint64_t last, 
 		p->flags |= PG_BUSY;
 		mapped |= (p->flags & PG_MAPPED) != 0;
 		run[n++] = p;
-		p = first + n <= last ? tree_lookup(c, first + n) : NULL;
+		p = first + n <= last ? radix_lookup(&c->tree, first + n) : NULL;
 	}
 	if (mapped)
 		space_clean_inode(c->inode, first, first + n - 1);
@@ -755,7 +612,7 @@ static size_t cache_write(struct pagecache *c, uint64_t first, uint64_t last, si
 	size_t written = 0;
 
 	while (written < max) {
-		struct page *p = tree_next(c, first, true);
+		struct page *p = radix_next(&c->tree, first, true);
 		if (!p || p->index > last)
 			break;
 		if (p->flags & PG_BUSY) { /* being written, and changed since */
@@ -835,14 +692,10 @@ size_t pagecache_writeback(size_t want)
 
 void pagecache_balance(void)
 {
-	struct page_stats st;
+	size_t excess = dirty_excess();
 
-	if (dirty_total <= 2 * PAGECACHE_BATCH)
-		return;
-	page_stats(&st);
-	size_t limit = MAX(st.total / 5, (size_t)2 * PAGECACHE_BATCH);
-	if (dirty_total > limit)
-		pagecache_writeback(dirty_total - limit / 2);
+	if (excess)
+		pagecache_writeback(excess);
 }
 
 /* ---- truncation and invalidation ---- */
@@ -858,7 +711,7 @@ void pagecache_truncate(struct pagecache *c, uint64_t size)
 		c->inode->size = size; /* from here on no page beyond it appears */
 	if (!list_empty(&c->vmas))
 		space_unmap_inode(c->inode, first, INDEX_MAX, true);
-	while ((p = tree_next(c, first, false))) {
+	while ((p = radix_next(&c->tree, first, false))) {
 		/* A write under way would make the file long again after the file system has cut it. */
 		if (p->flags & PG_BUSY) {
 			page_wait(c, p);
@@ -876,7 +729,7 @@ void pagecache_invalidate(struct pagecache *c, uint64_t first, uint64_t last, bo
 
 	if (!list_empty(&c->vmas))
 		space_unmap_inode(c->inode, first, last, false);
-	while ((p = tree_next(c, next, false)) && p->index <= last) {
+	while ((p = radix_next(&c->tree, next, false)) && p->index <= last) {
 		if (p->flags & PG_BUSY) {
 			page_wait(c, p);
 			continue;

@@ -4,6 +4,7 @@
 #define CORE_MM_PAGECACHE_H
 
 #include "core/mm/page.h"
+#include "core/mm/radix.h"
 #include "core/mm/uio.h"
 #include "core/wait.h"
 
@@ -11,8 +12,7 @@ struct inode;
 
 struct pagecache {
 	struct inode *inode;
-	void *root;          /* radix tree of struct page *, 64-way */
-	unsigned height;
+	struct radix tree;   /* of struct page by index */
 	size_t pages;        /* in the tree */
 	size_t dirty;        /* of these, PG_DIRTY */
 	struct list vmas;    /* VMAs that map this inode */

@@ -78,33 +78,30 @@ int pt_split(paddr_t root, vaddr_t va)
 	return 0;
 }
 
-/* The walk of pt_next: *va moves to the first used entry at or after it in the table t. */
-static pte_t *next_in(pte_t *t, unsigned shift, vaddr_t *va, vaddr_t end, bool *huge)
-{
-	vaddr_t step = 1ul << shift;
-
-	for (unsigned i = slot(*va, shift); i < ENTRIES && *va < end; i++) {
-		vaddr_t next = ALIGN_DOWN(*va, step) + step;
-		pte_t *found = NULL;
-
-		if (is_table(t[i], shift)) {
-			found = next_in(table(pte_pa(t[i])), shift - 9, va, end, huge);
-		} else if (pte_used(t[i])) {
-			*huge = shift > PAGE_SHIFT;
-			*va = *huge ? ALIGN_DOWN(*va, step) : *va;
-			found = &t[i];
-		}
-		if (found)
-			return found;
-		*va = next;
-	}
-	return NULL;
-}
-
 pte_t *pt_next(paddr_t root, vaddr_t va, vaddr_t end, vaddr_t *at, bool *huge)
 {
-	*at = va;
-	return next_in(table(root), TOP_SHIFT, at, MIN(end, USER_MAX), huge);
+	end = MIN(end, USER_MAX);
+	while (va < end) {
+		pte_t *t = table(root), *e;
+		unsigned shift = TOP_SHIFT;
+
+		for (;; shift -= 9) {
+			e = &t[slot(va, shift)];
+			if (!is_table(*e, shift))
+				break;
+			t = table(pte_pa(*e));
+		}
+		/* A leaf, or nothing in the whole reach of e; within the last table no new walk is needed. */
+		do {
+			if (pte_used(*e)) {
+				*huge = shift > PAGE_SHIFT;
+				*at = *huge ? ALIGN_DOWN(va, 1ul << shift) : va;
+				return e;
+			}
+			va = ALIGN_DOWN(va, 1ul << shift) + (1ul << shift);
+		} while (shift == PAGE_SHIFT && slot(va, shift) && va < end && e++);
+	}
+	return NULL;
 }
 
 pte_t *pt_step(paddr_t root, pte_t *e, vaddr_t *at, vaddr_t end)
@@ -140,6 +137,11 @@ static void prune_in(pte_t *t, unsigned shift, vaddr_t base, vaddr_t va, vaddr_t
 
 void pt_prune(paddr_t root, vaddr_t va, vaddr_t end, vaddr_t low, vaddr_t high)
 {
+	vaddr_t from = MAX(ALIGN_DOWN(va, HUGE_SIZE), ALIGN_UP(low, HUGE_SIZE));
+	vaddr_t to = MIN(ALIGN_UP(end, HUGE_SIZE), ALIGN_DOWN(high, HUGE_SIZE));
+
+	if (from >= to) /* most often: a small range among others, and no table is only its own */
+		return;
 	prune_in(table(root), TOP_SHIFT, 0, va, MIN(end, USER_MAX), low, high);
 }
 

@@ -151,20 +151,20 @@ static int vma_split(struct space *s, struct vma *v, vaddr_t at)
 	return 0;
 }
 
-static int split_at(struct space *s, vaddr_t at, unsigned max)
+static int split_at(struct space *s, vaddr_t at)
 {
 	struct vma *v = space_find(s, at);
 
 	if (!v || v->start >= at)
 		return 0;
-	return s->vma_count < max ? vma_split(s, v, at) : -ENOMEM;
+	return s->vma_count < SPACE_MAX_VMAS ? vma_split(s, v, at) : -ENOMEM;
 }
 
 int space_isolate(struct space *s, vaddr_t start, vaddr_t end)
 {
-	int r = split_at(s, start, SPACE_MAX_VMAS);
+	int r = split_at(s, start);
 
-	return r ? r : split_at(s, end, SPACE_MAX_VMAS);
+	return r ? r : split_at(s, end);
 }
 
 static bool vma_alike(const struct vma *a, const struct vma *b)
@@ -248,10 +248,14 @@ static vaddr_t place_default(struct space *s, size_t len)
 	return addr;
 }
 
-/* [start, end) has become free: what is known about gaps above gap_from changes with it. */
+/* The gap [start, end) has come into being: one that reaches below gap_from raises it, one above it counts. */
 static void note_gap(struct space *s, vaddr_t start, vaddr_t end)
 {
-	if (end > s->gap_from)
+	if (end <= s->gap_from)
+		return;
+	if (start <= s->gap_from)
+		s->gap_from = end;
+	else
 		s->gap_max = MAX(s->gap_max, end - start);
 }
 
@@ -343,39 +347,57 @@ void space_activate(struct space *s)
 
 /* ---- munmap ---- */
 
-int space_unmap(struct space *s, vaddr_t start, vaddr_t end, struct list *dead)
+/* The first and the last VMA in [start, end) once those at the edges have been split; *first NULL: there is none. */
+static int cut_out(struct space *s, vaddr_t start, vaddr_t end, struct vma **first, struct vma **last)
 {
-	struct vma *v = space_find(s, start), *next;
-	vaddr_t low, high;
+	struct vma *v = space_find(s, start);
 	int r;
 
+	*first = NULL;
 	if (!v || v->start >= end)
 		return 0;
-	if (v->start < start && end < v->end && s->vma_count >= SPACE_MAX_VMAS)
-		return -ENOMEM; /* two of one; everything else leaves no more than there were */
-	r = split_at(s, start, ~0u);
-	if (!r)
-		r = split_at(s, end, ~0u);
+	if (v->start < start) {
+		if (end < v->end && s->vma_count >= SPACE_MAX_VMAS)
+			return -ENOMEM; /* two of one; everything else leaves no more than there were */
+		r = vma_split(s, v, start);
+		if (r)
+			return r;
+		v = vma_next(v);
+		if (!v || v->start >= end)
+			return 0;
+	}
+	*first = *last = v;
+	if (v->end < end)
+		*last = vma_below(s, end);
+	if ((*last)->end <= end)
+		return 0;
+	r = vma_split(s, *last, end);
 	if (r)
-		goto out_merge;
-	for (v = space_find(s, start); v && v->start < end; v = next) {
+		space_merge(s, start, end);
+	return r;
+}
+
+int space_unmap(struct space *s, vaddr_t start, vaddr_t end, struct list *dead)
+{
+	struct vma *first, *last, *prev, *after, *v, *next;
+	vaddr_t low, high;
+	int r = cut_out(s, start, end, &first, &last);
+
+	if (r || !first)
+		return r;
+	prev = vma_prev(first);
+	after = vma_next(last);
+	low = prev ? prev->end : 0;
+	high = after ? after->start : USER_MAX;
+	for (v = first; v != after; v = next) {
 		next = vma_next(v);
 		vma_detach(v);
 		list_append(dead, &v->inode_link);
 	}
 	entries_zap(s, start, end, ZAP_ANON | ZAP_FILE | ZAP_SLEEP);
-
-	v = vma_below(s, start);
-	low = v ? v->end : 0;
-	v = space_find(s, end);
-	high = v ? v->start : USER_MAX;
 	pt_prune(s->root, start, end, low, high);
 	note_gap(s, low, high);
 	return 0;
-
-out_merge:
-	space_merge(s, start, end);
-	return r;
 }
 
 int space_munmap(struct space *s, vaddr_t addr, size_t len)
@@ -498,6 +520,9 @@ static long vma_place(struct space *s, const struct vma *v, vaddr_t addr, unsign
 	return r ? r : (long)addr;
 }
 
+/* Nothing happens here: debuggers stop on it to take the symbols of what was mapped (tools/gdb/doppel.py). */
+__attribute__((noinline)) void debug_file_mapped(void) { __asm__ volatile("" ::: "memory"); }
+
 static int check_fixed(vaddr_t addr, size_t len)
 {
 	if (addr & PAGE_MASK)
@@ -541,6 +566,8 @@ long space_mmap(struct space *s, vaddr_t addr, size_t len, unsigned prot, unsign
 	}
 	mutex_unlock(&s->lock);
 	vma_free_list(&dead);
+	if (r > 0 && file && (prot & PROT_EXEC))
+		debug_file_mapped();
 	if (r < 0)
 		vma_free(v);
 	else if ((flags & (MAP_POPULATE | MAP_LOCKED)) && !(flags & MAP_NONBLOCK) && (prot & PROT_ANY))

@@ -5,6 +5,8 @@
 #include "core/mm/space.h"
 #include "shim/abi/mman.h"
 
+struct page;
+
 #define PROT_ANY (PROT_READ | PROT_WRITE | PROT_EXEC)
 
 static inline size_t vma_pages(const struct vma *v) { return (v->end - v->start) >> PAGE_SHIFT; }
@@ -43,6 +45,9 @@ bool space_enough_ram(size_t pages);
 /* Faults [start, end) in, without the lock: 0 or the first error of space_fault(); -EINTR when killed. */
 int space_populate(struct space *s, vaddr_t start, vaddr_t end, unsigned access);
 
+/* A breakpoint for debuggers: called when a file has been mapped with PROT_EXEC. */
+void debug_file_mapped(void);
+
 /* ---- page-table entries (entry.c) ---- */
 
 enum {
@@ -55,7 +60,7 @@ void entries_zap(struct space *s, vaddr_t start, vaddr_t end, unsigned what);
 void entries_protect(struct vma *v, vaddr_t start, vaddr_t end);
 /* Moves the entries of [from, from + len) to `to`. 0 or -ENOMEM (nothing was moved). */
 int entries_move(struct space *s, vaddr_t from, vaddr_t to, size_t len);
-/* The entry for page pa in v, with the rights that v's protection and the page's state allow. bits: PTE_ANON or 0. */
-pte_t entry_make(const struct vma *v, paddr_t pa, pte_t bits);
+/* The entry for page p in v, with the rights that v's protection and the page's state allow. anon: it is private. */
+pte_t entry_make(const struct vma *v, const struct page *p, bool anon);
 
 #endif

@@ -264,11 +264,16 @@ static size_t stream_join(struct usock *s, struct uio *u, const struct unix_scm 
 {
 	struct list *q = &s->peer->rcvq;
 	struct msg *m = list_empty(q) ? NULL : list_entry(q->prev, struct msg, link);
-	size_t n;
+	size_t n, want;
 
 	if (!m || m->from != s || m->scm.nfiles || (scm && (scm->nfiles || scm->pid)) || m->scm.pid != current_proc()->pid)
 		return 0;
-	n = uio_take(u, m->data + m->len, MIN(u->resid, m->cap - m->len));
+	want = MIN(u->resid, m->cap - m->len);
+	n = uio_take(u, m->data + m->len, want);
+	if (n < want) {
+		uio_rewind(u, n); /* a page is missing: what may sleep is done with a message of its own */
+		return 0;
+	}
 	m->len += n;
 	if (n)
 		waitq_wake(&s->peer->rd, POLLIN | POLLRDNORM);

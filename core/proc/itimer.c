@@ -47,19 +47,25 @@ struct posix_timer {
 #define CPUCLOCK_IS_THREAD(clock) (((clock) & 4) != 0)
 #define CPUCLOCK_KIND(clock)   ((clock) & 3) /* 0 user and system, 1 user, 2 scheduler time, 3 a device: not ours */
 
-uint64_t thread_cpu_time(struct thread *t)
+/* A thread that sleeps stays `current` while the CPU is idle, and that time is nobody's (pick_next() takes it out
+ * afterwards): timers that go off meanwhile must not see it. */
+static uint64_t running_since_stamp(const struct thread *t)
 {
-	uint64_t ns = t->utime + t->stime;
-
-	return t == current_thread() ? ns + (clock_mono() - t->last_stamp) : ns;
+	return t == current_thread() && t->state == THREAD_RUNNING ? clock_mono() - t->last_stamp : 0;
 }
+
+uint64_t thread_cpu_time(struct thread *t) { return t->utime + t->stime + running_since_stamp(t); }
 
 static uint64_t proc_cpu_time(struct proc *p, bool user_only)
 {
-	uint64_t utime, stime;
+	uint64_t ns = p->dead_utime + (user_only ? 0 : p->dead_stime);
 
-	proc_times(p, &utime, &stime);
-	return user_only ? utime : utime + stime;
+	list_each(l, &p->threads) {
+		struct thread *t = list_entry(l, struct thread, proc_link);
+
+		ns += thread_cpu_time(t) - (user_only ? t->stime : 0);
+	}
+	return ns;
 }
 
 static int cpuclock_read(struct proc *self, int clock, uint64_t *ns)

@@ -2,7 +2,8 @@
  *
  * kvm_main() is the whole of boot in the order in which each step needs the ones before it. Words on the command line
  * that are the platform's own: ring0 (the program runs in ring 0), tsc=HZ and epoch=NS (time.c), serial (messages go
- * to the serial line even if there is a control channel), nosmap. */
+ * to the serial line even if there is a control channel); nosmap and noxsave (the kernel does without stac, clac and
+ * xsave, for KVMs that emulate kernel code and do not know these instructions). */
 #include "core/cpu.h"
 #include "core/lib/string.h"
 #include "core/main.h"
@@ -30,8 +31,7 @@ bool cpu_has(unsigned feature) { return (features & 1u << feature) != 0; }
 
 static void feature_set(unsigned feature, bool on)
 {
-	if (on)
-		features |= 1u << feature;
+	features = on ? features | 1u << feature : features & ~(1u << feature);
 }
 
 static void features_read(void)
@@ -65,21 +65,27 @@ static void features_read(void)
 }
 
 /* What the program may use and what protects the kernel from it. In ring 0 SMEP and SMAP would forbid the program its
- * own pages. `nosmap` is for KVMs that emulate kernel code and do not know stac and clac. */
+ * own pages. */
 static void features_enable(void)
 {
 	uint64_t cr4;
 	uint32_t r[4];
 
+	if (kvm_ring0 || kvm_flag("nosmap"))
+		feature_set(CPU_SMAP, false);
+	if (kvm_ring0)
+		feature_set(CPU_SMEP, false);
+	if (kvm_flag("noxsave"))
+		feature_set(CPU_XSAVE, false);
 	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
 	cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_MCE;
 	if (cpu_has(CPU_FSGSBASE))
 		cr4 |= CR4_FSGSBASE;
 	if (cpu_has(CPU_XSAVE))
 		cr4 |= CR4_OSXSAVE;
-	if (!kvm_ring0 && cpu_has(CPU_SMEP))
+	if (cpu_has(CPU_SMEP))
 		cr4 |= CR4_SMEP;
-	if (!kvm_ring0 && cpu_has(CPU_SMAP) && !kvm_flag("nosmap")) {
+	if (cpu_has(CPU_SMAP)) {
 		cr4 |= CR4_SMAP;
 		copy_smap = 1;
 	}

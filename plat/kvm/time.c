@@ -131,19 +131,39 @@ static uint64_t cpuid_hz(void)
 	return 0;
 }
 
+/* Both clocks at one moment. Anything may come between the two readings (under TCG the first passes through this code
+ * take long), so the closest of a few tries counts. */
+static uint32_t look(uint64_t *tsc)
+{
+	uint64_t best = UINT64_MAX;
+	uint32_t left = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t before = rdtsc();
+		uint32_t now = apic_timer_left();
+		uint64_t after = rdtsc();
+
+		if (after - before < best) {
+			best = after - before;
+			*tsc = before + best / 2;
+			left = now;
+		}
+	}
+	return left;
+}
+
 static void interval_start(uint32_t ns)
 {
 	apic_timer_start(ns);
-	interval_ns = ns;
-	interval_tsc = rdtsc();
+	interval_ns = look(&interval_tsc);
 }
 
 /* Adds what the current interval has shown since the last look; it goes on from here. One that has run out shows
  * nothing more, since its end was not seen. Settles the frequency once enough was seen. */
 static void measure(void)
 {
-	uint64_t tsc = rdtsc();
-	uint32_t left = interval_ns == 0 ? 0 : apic_timer_left();
+	uint64_t tsc = 0;
+	uint32_t left = interval_ns == 0 ? 0 : look(&tsc);
 
 	if (left != 0) {
 		seen_ns += interval_ns - left;
@@ -154,6 +174,7 @@ static void measure(void)
 	if (seen_ns < MEASURE_NS)
 		return;
 	/* Go on from the time already told. */
+	tsc = rdtsc();
 	clock.mono = clock_at(tsc);
 	clock.tsc = tsc;
 	clock_set_hz(mul_div(seen_tsc, NSEC_PER_SEC, seen_ns));
@@ -163,7 +184,8 @@ static void measure(void)
 /* A frequency to begin with, and the start of the measurement. */
 static void guess(void)
 {
-	uint32_t r[4], seen = 0, patience = 1u << 24;
+	uint32_t r[4], seen = 0, patience = 1u << 22;
+	uint64_t tsc = 0;
 
 	interval_start(APIC_TIMER_MAX);
 	cpuid(0, 0, r);
@@ -175,10 +197,10 @@ static void guess(void)
 		}
 	}
 	while (seen < GUESS_NS && --patience != 0)
-		seen = APIC_TIMER_MAX - apic_timer_left();
+		seen = interval_ns - look(&tsc);
 	if (seen < GUESS_NS)
 		panic("the local APIC's timer stands still");
-	clock_set_hz(mul_div(rdtsc() - interval_tsc, NSEC_PER_SEC, seen));
+	clock_set_hz(mul_div(tsc - interval_tsc, NSEC_PER_SEC, seen));
 }
 
 /* ---- Wall clock ---- */

@@ -1,6 +1,5 @@
 /* core/x86_64/copy.S itself, on real memory with real faults. The fake platform has its own user copy; this one is linked
  * with every symbol prefixed by real_ (objcopy --prefix-symbols=real_). */
-#define _GNU_SOURCE
 #include <signal.h>
 #include <sys/mman.h>
 #include <ucontext.h>

@@ -285,7 +285,6 @@ END_TEST
 START_TEST(nameless_inodes)
 {
 	struct file *a, *b, *c;
-	struct path p;
 
 	ck_assert_int_eq(file_new_anon(&bare_ops, 0, O_RDWR, NULL, &a), 0);
 	ck_assert_int_eq(file_new_anon(&bare_ops, 0, O_RDWR, NULL, &b), 0);
@@ -294,9 +293,6 @@ START_TEST(nameless_inodes)
 	ck_assert_uint_eq(a->inode->mode, 0600);
 	ck_assert_ptr_ne(c->inode, a->inode);
 	ck_assert_uint_eq(c->inode->mode, S_IFSOCK | 0777);
-	ck_assert_int_eq(file_path(c, &p), 0);
-	ck_assert_ptr_eq(p.dentry->inode, c->inode);
-	path_put(&p);
 	file_put(a);
 	file_put(b);
 	file_put(c);

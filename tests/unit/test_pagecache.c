@@ -211,11 +211,19 @@ START_TEST(faults_read_around)
 	ck_assert_int_eq(pagecache_get(&file->cache, 37, &p), 0);
 	page_put(p);
 	ck_assert_uint_eq(last_index, 32);
-	ck_assert_uint_eq(last_n, 16);
-	p = pagecache_find(&file->cache, 47);
+	ck_assert_uint_eq(last_n, 32);
+	p = pagecache_find(&file->cache, 63);
 	ck_assert_ptr_nonnull(p);
 	page_put(p);
-	ck_assert_ptr_null(pagecache_find(&file->cache, 48));
+	ck_assert_ptr_null(pagecache_find(&file->cache, 64));
+	/* Around a page that is there already, the rest. */
+	ck_assert_int_eq(pagecache_get(&file->cache, 64 + 5, &p), 0);
+	page_put(p);
+	pagecache_invalidate(&file->cache, 64 + 8, 64 + 31, false);
+	ck_assert_int_eq(pagecache_get(&file->cache, 64 + 20, &p), 0);
+	page_put(p);
+	ck_assert_uint_eq(last_index, 64 + 8);
+	ck_assert_uint_eq(last_n, 24);
 }
 END_TEST
 
@@ -560,6 +568,37 @@ START_TEST(a_file_larger_than_ram_streams_through)
 }
 END_TEST
 
+static int endless_write(struct inode *inode, struct page **pages, uint64_t index, unsigned n)
+{
+	pages_written += n;
+	return 0;
+}
+
+/* A mapping that writes to every page of a file larger than RAM: what is dirty stays bounded without a write(2), and what
+ * is read ahead stays until it is used. */
+START_TEST(a_mapping_may_write_more_than_ram)
+{
+	static const struct inode_ops endless_ops = { .read_pages = endless_read, .write_pages = endless_write };
+	uint64_t n = 4 * RAM / PAGE_SIZE;
+	size_t pages, dirty;
+
+	file_new(&backed_ops, 0);
+	file->ops = &endless_ops;
+	file->size = n * PAGE_SIZE;
+	for (uint64_t i = 0; i < n; i++) {
+		struct page *p;
+		ck_assert_int_eq(pagecache_get(&file->cache, i, &p), 0);
+		ck_assert_uint_eq(*(uint8_t *)page_va(p), i % 251);
+		pagecache_dirty(p);
+		page_put(p);
+		pagecache_stats(&pages, &dirty);
+		ck_assert_uint_le(dirty, RAM / PAGE_SIZE / 5 + 2 * PAGECACHE_BATCH);
+	}
+	ck_assert_int_eq(pagecache_sync(&file->cache, 0, n), 0);
+	ck_assert_uint_eq(pages_written, n);
+}
+END_TEST
+
 /* ---- everything at once, against a model ---- */
 
 static uint8_t model[FILE_MAX];
@@ -720,6 +759,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, reclaim_frees_clean_pages_and_no_others);
 	tcase_add_test(tc, pages_used_twice_outlive_a_stream);
 	tcase_add_test(tc, a_file_larger_than_ram_streams_through);
+	tcase_add_test(tc, a_mapping_may_write_more_than_ram);
 	tcase_add_loop_test(tc, random_operations_agree_with_a_model, 0, 4);
 	tcase_add_test(tc, sparse_indexes);
 	tcase_add_test(tc, each_allocation_failure_is_survived);

@@ -340,7 +340,7 @@ START_TEST(copy_on_write_by_references)
 	p = pa_to_page(pte_pa(*e));
 	/* As after a fork: a second owner, and no right to write. */
 	page_get(p);
-	*e = entry_make(space_find(s, BASE), pte_pa(*e), PTE_ANON);
+	*e = entry_make(space_find(s, BASE), p, true);
 	ck_assert_uint_eq(*e & (PTE_W | PTE_COW), PTE_COW);
 	plat_space_protect(s->plat, BASE, P);
 	put(BASE, 2);

@@ -51,6 +51,7 @@ struct run {
 	unsigned gdb_port;   /* 0: start gdb here */
 	struct strings gdb_args; /* --x-gdb=ARG: further arguments for gdb, for tests */
 	char *machine;       /* QEMU machine; NULL: microvm */
+	struct strings qemu_args;    /* --x-qemu=ARG: further QEMU arguments, for measurements and tests */
 	struct strings runner_flags; /* --x-runner=FLAG: further flags for the linuxu runner, for tests */
 	char **argv;         /* program and arguments */
 	int argc;

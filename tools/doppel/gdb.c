@@ -61,6 +61,12 @@ static void start_guest(struct run *r)
 	_exit(run_kvm(r));
 }
 
+static void add_user_args(const struct run *r, struct strings *cmd)
+{
+	for (size_t i = 0; i < r->gdb_args.n; i++)
+		strings_add(cmd, r->gdb_args.v[i]);
+}
+
 int run_gdb(struct run *r)
 {
 	struct strings cmd = { 0 };
@@ -68,11 +74,10 @@ int run_gdb(struct run *r)
 	setenv("DOPPEL_ROOT", r->root ? r->root : "/", 1);
 	strings_add(&cmd, "gdb");
 	strings_add(&cmd, "-q");
-	for (char **x = r->gdb_args.v; x && *x; x++)
-		strings_add(&cmd, *x);
 	if (r->on == ON_LINUXU) {
 		strings_add(&cmd, "-x");
 		strings_add(&cmd, script());
+		add_user_args(r, &cmd);
 		strings_add(&cmd, "--args");
 		linuxu_command(r, &cmd);
 		become_gdb(&cmd);
@@ -87,5 +92,6 @@ int run_gdb(struct run *r)
 	strings_add(&cmd, "set tcp connect-timeout 20");
 	strings_add(&cmd, "-ex");
 	strings_addf(&cmd, "target remote 127.0.0.1:%u", r->gdb_port);
+	add_user_args(r, &cmd);
 	become_gdb(&cmd);
 }

@@ -128,6 +128,8 @@ void kvm_command(const struct run *r, struct strings *cmd, int ctl_fd, int log_f
 	}
 	if (r->save)
 		add_9p(cmd, pci, "save", r->save, false);
+	for (size_t i = 0; i < r->qemu_args.n; i++)
+		strings_add(cmd, r->qemu_args.v[i]);
 	if (r->gdb_port)
 		strings_add(cmd, "-gdb"), strings_addf(cmd, "tcp:127.0.0.1:%u", r->gdb_port), strings_add(cmd, "-S");
 }

@@ -204,7 +204,7 @@ static void defaults(struct run *r)
 }
 
 enum { OPT_ON = 256, OPT_ACCEL, OPT_ROOT, OPT_SAVE, OPT_RING0, OPT_NO_ASLR, OPT_TRACE, OPT_INJECT, OPT_GDB, OPT_DRY_RUN,
-       OPT_VERBOSE, OPT_HELP, OPT_VERSION, OPT_MACHINE, OPT_QUIET, OPT_X_RUNNER, OPT_X_GDB };
+       OPT_VERBOSE, OPT_HELP, OPT_VERSION, OPT_MACHINE, OPT_QUIET, OPT_X_RUNNER, OPT_X_GDB, OPT_X_QEMU };
 
 static const struct option long_options[] = {
 	{ "on", required_argument, NULL, OPT_ON },          { "accel", required_argument, NULL, OPT_ACCEL },
@@ -218,6 +218,7 @@ static const struct option long_options[] = {
 	{ "env", required_argument, NULL, 'e' },            { "workdir", required_argument, NULL, 'w' },
 	{ "user", required_argument, NULL, 'u' },           { "volume", required_argument, NULL, 'v' },
 	{ "x-runner", required_argument, NULL, OPT_X_RUNNER },
+	{ "x-qemu", required_argument, NULL, OPT_X_QEMU },
 	{ "x-gdb", required_argument, NULL, OPT_X_GDB },
 	{ 0 },
 };
@@ -276,6 +277,7 @@ static void take_option(struct run *r, int c, const char *arg)
 	case OPT_DRY_RUN: r->dry_run = true; break;
 	case OPT_VERBOSE: r->verbose = true; break;
 	case OPT_QUIET: r->quiet = true; break;
+	case OPT_X_QEMU: strings_add(&r->qemu_args, arg); break;
 	case OPT_X_GDB: strings_add(&r->gdb_args, arg); break;
 	case OPT_X_RUNNER: strings_add(&r->runner_flags, arg); break;
 	case OPT_HELP: usage(stdout); exit(0);
