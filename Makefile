@@ -13,8 +13,8 @@ say       = @printf '  %-8s %s\n' '$(1)' '$(2)'
 
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wno-unused-parameter -Wvla -Werror
 GCCINC   := $(shell $(CC) -print-file-name=include)
-KFLAGS   := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(GCCINC) -I. -fPIE -mgeneral-regs-only -mno-red-zone \
-            -fno-stack-protector -fcf-protection=none -fvisibility=hidden -fno-omit-frame-pointer -fno-strict-aliasing \
+KFLAGS   := -std=gnu11 -g -ffreestanding -nostdinc -isystem $(GCCINC) -I. -fPIE -mgeneral-regs-only -mno-red-zone \
+            -fno-stack-protector -fcf-protection=none -fvisibility=hidden -fno-omit-frame-pointer -momit-leaf-frame-pointer -fno-strict-aliasing \
             -fno-common -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -include core/hidden.h -DDOPPEL_KERNEL $(WARN)
 HFLAGS   := -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN)
 
@@ -40,10 +40,18 @@ LINUXU_S  := plat/linuxu/entry.S
 KVM_C     := $(wildcard plat/kvm/*.c) $(wildcard plat/kvm/virtio/*.c)
 KVM_S     := $(wildcard plat/kvm/*.S)
 
+# What frequent system calls, faults and interrupts run through is compiled for speed, all the rest for size.
+HOT       := core/sched core/timer core/wait core/trap core/x86_64/fpu core/lib/rbtree core/lib/string $(CORE_MM:%=core/mm/%) \
+             $(addprefix core/file/,file fdtable pipe eventfd poll epoll) $(addprefix core/fs/,dentry path vfs regular memfs_data) \
+             core/proc/thread core/proc/signal core/proc/futex core/net/unix $(addprefix shim/,table sys_copy sys_file sys_mem sys_stat)
+HOT_PLAT  := linuxu/trap linuxu/mem linuxu/time linuxu/patch kvm/trap kvm/mem kvm/time
+KOPT      := -Os
+$(HOT:%=$(B)/k/%.o) $(foreach p,$(HOT_PLAT),$(B)/$(dir $(p))plat/$(p).o): KOPT := -O2
+
 # What the platforms may see of the kernel object (plat/plat.h, "Upcalls"); every other symbol becomes local.
-KEXPORT   := core_main syscall_active syscall_unknown trap_fault trap_kernel_fault trap_irq trap_return core_page_get \
+KEXPORT   := core_main syscall_active syscall_kind syscall_unknown trap_fault trap_kernel_fault trap_irq trap_return core_page_get \
              core_page_put kprintf panic ksnprintf kvsnprintf pt_next pt_walk current_proc space_find vma_next space_mmap space_munmap space_private_page copy_smap copy_fsrm copy_fixup \
-             syscall_needs_regs page_alloc page_put page_va va_to_pa pa_to_page memcpy memmove memset memcmp memchr strlen \
+             page_alloc page_put page_va va_to_pa pa_to_page memcpy memmove memset memcmp memchr strlen \
              strnlen strcmp strncmp strchr strrchr strstr
 
 all: $(B)/doppel-linuxu $(B)/doppel-kvm $(B)/doppel
@@ -54,7 +62,7 @@ KOBJ      := $(KSRC:%.c=$(B)/k/%.o) $(KASM:%.S=$(B)/k/%.o)
 $(B)/k/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(KFLAGS) $(KOPT) -MMD -MP -c $< -o $@
 
 $(B)/k/%.o: %.S
 	$(call say,AS,$<)
@@ -88,7 +96,7 @@ define plat_rules
 $(B)/$(1)/%.o: %.c
 	$$(call say,CC,$$<)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(KFLAGS) -MMD -MP -c $$< -o $$@
+	$$(Q)$$(CC) $$(KFLAGS) $$(KOPT) -MMD -MP -c $$< -o $$@
 $(B)/$(1)/%.o: %.S
 	$$(call say,AS,$$<)
 	@mkdir -p $$(@D)
@@ -138,6 +146,9 @@ UNIT_SUPPORT  := tests/unit/fakeplat.c tests/unit/fakeslab.c tests/unit/unit_mai
 UNIT_TESTS    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_CFLAGS   := -std=gnu11 -O1 -g -I. -D_GNU_SOURCE -DDOPPEL_KERNEL -DDOPPEL_UNIT -fno-strict-aliasing -fno-omit-frame-pointer \
                  $(filter-out -Werror,$(WARN)) $(shell pkg-config --cflags check 2>/dev/null)
+# Platform sources that are plain logic, linked into their tests (others are included by the test).
+UNIT_EXTRA_linuxu_patch := plat/linuxu/patch_code.c
+UNIT_EXTRA_p9srv        := $(wildcard plat/linuxu/p9srv*.c)
 UNIT_LIBS      = $(shell pkg-config --libs check 2>/dev/null)
 UNIT_EXTRA_copy := core/x86_64/copy_real.c # the object, made from copy.S
 ASAN          := -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -153,6 +164,7 @@ $(1)/%.o: %.S
 	$$(Q)$$(CC) -I. -c $$< -o $$@
 $(1)/kernel.a: $$(patsubst %.S,$(1)/%.o,$$(UNIT_SRC:%.c=$(1)/%.o)) $$(UNIT_SUPPORT:%.c=$(1)/%.o)
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+$$(foreach t,$$(UNIT_TESTS:test_%=%),$$(eval $(1)/test_$$(t): $$$$(UNIT_EXTRA_$$(t):%.c=$(1)/%.o)))
 $(1)/test_%: $(1)/tests/unit/test_%.o $(1)/kernel.a
 	$$(Q)$$(CC) $(2) -Wl,--wrap=page_alloc -o $$@ $$< $$(UNIT_EXTRA_$$*:%.c=$(1)/%.o) $(1)/kernel.a $$(UNIT_LIBS)
 $(1)/test_copy: $(1)/core/x86_64/copy_real.o
@@ -207,11 +219,20 @@ integration: all $(INTEGRATION)
 programs: all $(PROGRAMS)
 	@B=$(B) tests/programs/run
 
+# ---- generated documents: docs/syscalls.md from shim/syscalls.def; docs-check fails when it is not current ----
+$(B)/gen_syscalls_doc: tools/gen_syscalls_doc.c shim/syscalls.def
+	@mkdir -p $(@D)
+	$(Q)$(CC) -Wall -Wextra -Werror -I. -o $@ $<
+docs: $(B)/gen_syscalls_doc
+	$(Q)$< >docs/syscalls.md
+docs-check: $(B)/gen_syscalls_doc
+	$(Q)$< | diff -u docs/syscalls.md - || { echo "docs/syscalls.md is not current: make docs"; exit 1; }
+
 clean:
 	rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all clean unit unit-asan unit-valgrind integration programs
+.PHONY: all clean docs docs-check unit unit-asan unit-valgrind integration programs
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -27,6 +27,7 @@ enum {
 	C_CLOCK = 1 << 7,
 	X_NORETURN = 1 << 8, /* ends its caller */
 	X_REGS = 1 << 9,     /* needs the complete register frame */
+	X_LIGHT = 1 << 10,   /* KEEPS_REGS and without arguments (plat.h, syscall_kind) */
 };
 
 /* ---- the C types of argument kinds, T_NAME ---- */
@@ -97,7 +98,7 @@ void inject_reset(void);
 /* True when [addr, addr+len) cannot be application memory, whatever is mapped. */
 static inline bool user_range_bad(uptr_t addr, size_t len)
 {
-	return addr + len < addr || addr + len > USER_MAX;
+	return addr > USER_MAX || len > USER_MAX - addr;
 }
 
 /* A timespec whose fields are in range, or -EFAULT, -EINVAL. */

@@ -6,6 +6,7 @@
  * reported; there is one CPU and one queue.
  *
  * Missing: clone, fork, execve, ptrace, namespaces; children, so that waiting always answers ECHILD. */
+#include "core/cpu.h"
 #include "core/lib/string.h"
 #include "core/mm/page.h"
 #include "core/mm/space.h"
@@ -17,9 +18,9 @@
 
 /* ---- who am I ---- */
 
-long sys_getpid(void)
+KEEPS_REGS long sys_getpid(void)
 {
-	return current_proc()->pid;
+	return plat_cpu()->current->proc->pid;
 }
 
 long sys_gettid(void)
@@ -27,9 +28,9 @@ long sys_gettid(void)
 	return current_thread()->tid;
 }
 
-long sys_getppid(void)
+KEEPS_REGS long sys_getppid(void)
 {
-	return current_proc()->parent->pid;
+	return plat_cpu()->current->proc->parent->pid;
 }
 
 long sys_getuid(void)

@@ -13,7 +13,11 @@
 #include "shim/abi/structs.h"
 #include "shim/shim.h"
 
-#define BLOCK_SIZE 4096 /* st_blksize */
+/* st_blksize: how much programs read at once. procfs has Linux's 1024. */
+static int64_t block_size(const struct inode *i)
+{
+	return i->super && i->super->magic == 0x9fa0 ? 1024 : 4096;
+}
 
 /* ---- stat ---- */
 
@@ -27,7 +31,7 @@ static long stat_out(struct inode *i, uptr_t dst)
 	st = (struct abi_stat){
 		.dev = i->super ? i->super->dev : 0, .ino = i->ino, .nlink = i->nlink,
 		.mode = i->mode, .uid = i->uid, .gid = i->gid, .rdev = i->rdev,
-		.size = (int64_t)i->size, .blksize = BLOCK_SIZE, .blocks = (int64_t)inode_blocks(i),
+		.size = (int64_t)i->size, .blksize = block_size(i), .blocks = (int64_t)inode_blocks(i),
 		.atime = i->atime.sec, .atime_nsec = i->atime.nsec,
 		.mtime = i->mtime.sec, .mtime_nsec = i->mtime.nsec,
 		.ctime = i->ctime.sec, .ctime_nsec = i->ctime.nsec,
@@ -102,7 +106,7 @@ static long statx_out(struct inode *i, const struct path *p, uptr_t dst)
 	if (r)
 		return r;
 	st = (struct abi_statx){
-		.mask = STATX_BASIC_STATS, .blksize = BLOCK_SIZE, .nlink = i->nlink, .uid = i->uid, .gid = i->gid,
+		.mask = STATX_BASIC_STATS, .blksize = (uint32_t)block_size(i), .nlink = i->nlink, .uid = i->uid, .gid = i->gid,
 		.mode = (uint16_t)i->mode, .ino = i->ino, .size = i->size, .blocks = inode_blocks(i),
 		.attributes = mount_root ? STATX_ATTR_MOUNT_ROOT : 0, .attributes_mask = STATX_ATTR_MOUNT_ROOT,
 		.atime = statx_time(&i->atime), .btime = statx_time(&i->btime),

@@ -35,6 +35,13 @@ syscall_fn *const syscall_table[SYSCALL_MAX] = {
 
 syscall_fn *const *syscall_active = syscall_table;
 
+uint8_t syscall_kind[SYSCALL_MAX] = {
+#define SYSCALL(nr, name, status, flags, n, args, missing) \
+	[nr] = (flags) & X_REGS ? SYSCALL_REGS : (flags) & X_LIGHT ? SYSCALL_LIGHT : SYSCALL_PLAIN,
+#include "shim/syscalls.def"
+#undef SYSCALL
+};
+
 #define QUIET_FULL    0
 #define QUIET_PARTIAL 0
 #define QUIET_STUB    0
@@ -155,4 +162,8 @@ void shim_init(void)
 	syscall_active = table;
 	if (boot_flag("trace"))
 		trace_start(table);
+	/* The wrappers preserve nothing. */
+	for (unsigned i = 0; syscall_active != syscall_table && i < SYSCALL_MAX; i++)
+		if (syscall_kind[i] == SYSCALL_LIGHT)
+			syscall_kind[i] = SYSCALL_PLAIN;
 }

@@ -500,6 +500,8 @@ static long copy_out_chunk(struct copy *c, size_t n)
 	return (long)done;
 }
 
+static bool is_broken_pipe(struct file *f) { return file_is_pipe(f) && (file_poll(f, NULL) & POLLERR); }
+
 /* Moves up to n bytes. What was read but not written goes back: a pipe's bytes are only looked at until they are out, a
  * position moves back. */
 static long copy_chunk(struct copy *c, size_t n)
@@ -508,8 +510,14 @@ static long copy_chunk(struct copy *c, size_t n)
 	struct uio u;
 	long got, put;
 
+	/* splice(2): a pipe that nobody reads is broken even when there is nothing to put into it, but an input pipe that
+	 * would have to be waited for is told first. */
+	if (!pipe && is_broken_pipe(c->out))
+		return file_broken_pipe();
 	uio_kernel(&u, c->buf, n, true);
 	got = pipe ? pipe_peek(c->in, c->buf, n) : c->in->ops->read(c->in, &u, c->in_pos);
+	if (pipe && got >= 0 && is_broken_pipe(c->out))
+		return file_broken_pipe();
 	if (got <= 0)
 		return got;
 	put = copy_out_chunk(c, (size_t)got);
@@ -578,7 +586,9 @@ long file_copy(struct file *in, int64_t *in_pos, struct file *out, int64_t *out_
 
 	if (!file_readable(in) || !file_writable(out))
 		return -EBADF;
-	if (!in->ops->read || !out->ops->write)
+	/* As on Linux, eventfd and its like (no type) cannot be spliced, nor a pipe into itself. */
+	if (!in->ops->read || !out->ops->write || !(in->inode->mode & S_IFMT) || !(out->inode->mode & S_IFMT) ||
+	    S_ISDIR(in->inode->mode) || (file_is_pipe(in) && in->inode == out->inode))
 		return -EINVAL;
 	if ((in_pos && !has_position(in)) || (out_pos && !has_position(out)))
 		return -ESPIPE;

@@ -111,12 +111,6 @@ static struct dentry *dentry_alloc(struct dentry *parent, struct super *s, const
 	return d;
 }
 
-struct dentry *dentry_get(struct dentry *d)
-{
-	d->refs++;
-	return d;
-}
-
 static void lru_remove(struct dentry *d)
 {
 	if (!list_empty(&d->lru_link)) {

@@ -39,7 +39,7 @@ struct path walk_cwd(void)
 	return walk_root();
 }
 
-/* The dentry is known not to be the last reference's: a child of it, or a mount on it, is held. */
+/* For dentries whose last reference this hardly is: a child of it, or a mount on it, is held. */
 static inline void put_parent(struct dentry *d)
 {
 	if (likely(d->refs > 1))
@@ -63,10 +63,16 @@ static int jump_root(struct walk *w)
 
 int walk_begin(struct walk *w, const struct path *start, const char *path, unsigned flags)
 {
-	w->cur = start && start->dentry ? *start : walk_cwd();
-	w->root = flags & (WALK_BENEATH | WALK_IN_ROOT) ? w->cur : walk_root();
-	if (*path == '/')
-		w->cur = w->root;
+	if (flags & (WALK_BENEATH | WALK_IN_ROOT)) {
+		w->cur = start && start->dentry ? *start : walk_cwd();
+		w->root = w->cur;
+	} else {
+		w->root = walk_root();
+		if (*path == '/')
+			w->cur = w->root;
+		else
+			w->cur = start && start->dentry ? *start : walk_cwd();
+	}
 	w->flags = flags;
 	w->links = 0;
 	w->p = path;
@@ -92,13 +98,15 @@ static void text_put(char *buf, struct inode *inode)
 
 void walk_end(struct walk *w, struct path *out)
 {
-	text_put(w->buf, w->inode);
-	while (w->depth) {
+	if (unlikely(w->buf || w->inode))
+		text_put(w->buf, w->inode);
+	while (unlikely(w->depth)) {
 		struct walk_body *b = &w->body[--w->depth];
 
 		text_put(b->buf, b->inode);
 	}
-	path_put(&w->root);
+	if (likely(w->root.dentry))
+		put_parent(w->root.dentry);
 	if (out)
 		*out = w->cur;
 	else
@@ -108,26 +116,39 @@ void walk_end(struct walk *w, struct path *out)
 	w->cur = (struct path){ NULL, NULL };
 }
 
-int walk_enter(struct walk *w, struct dentry *d)
+static int enter_mounts(struct walk *w, struct dentry **d)
 {
-	struct dentry *old = w->cur.dentry;
-
-	while (unlikely(d->mounted)) {
-		struct mount *m = d->mounted;
+	while ((*d)->mounted) {
+		struct mount *m = (*d)->mounted;
 
 		if (w->flags & WALK_NO_XDEV) {
-			dentry_put(d);
+			dentry_put(*d);
 			return -EXDEV;
 		}
 		w->cur.mnt = m;
 		dentry_get(m->super->root);
-		put_parent(d);
-		d = m->super->root;
+		put_parent(*d);
+		*d = m->super->root;
+	}
+	return 0;
+}
+
+static inline int enter(struct walk *w, struct dentry *d)
+{
+	struct dentry *old = w->cur.dentry;
+
+	if (unlikely(d->mounted)) {
+		int r = enter_mounts(w, &d);
+
+		if (r)
+			return r;
 	}
 	w->cur.dentry = d;
 	put_parent(old);
 	return 0;
 }
+
+int walk_enter(struct walk *w, struct dentry *d) { return enter(w, d); }
 
 /* To the parent directory; at the root of the walk nothing happens. */
 static int walk_up(struct walk *w)
@@ -155,18 +176,24 @@ static int walk_up(struct walk *w)
 	return 0;
 }
 
-int walk_lookup(struct walk *w, const struct name *n, struct dentry **out)
+static int lookup_missing(struct walk *w, const struct name *n, struct dentry **out)
 {
-	struct dentry *d = dcache_find(w->cur.dentry, n);
-
-	if (likely(d)) {
-		*out = dentry_get(d);
-		return 0;
-	}
 	if (w->flags & WALK_CACHED)
 		return -EAGAIN;
 	return dentry_lookup(w->cur.dentry, n, out);
 }
+
+static inline int lookup(struct walk *w, const struct name *n, struct dentry **out)
+{
+	struct dentry *d = dcache_find(w->cur.dentry, n);
+
+	if (unlikely(!d))
+		return lookup_missing(w, n, out);
+	*out = dentry_get(d);
+	return 0;
+}
+
+int walk_lookup(struct walk *w, const struct name *n, struct dentry **out) { return lookup(w, n, out); }
 
 static int follow_magic(struct walk *w, struct inode *inode)
 {
@@ -238,8 +265,9 @@ static inline bool next_component(struct walk *w, struct name *n, bool *slash)
 	while (*p == '/')
 		p++;
 	n->s = p;
-	for (; *p && *p != '/'; p++)
-		h = name_hash_step(h, *p);
+	/* One comparison for most characters: few of a name are below '/'. */
+	for (uint8_t c = (uint8_t)*p; c > '/' || (c && c != '/'); c = (uint8_t)*++p)
+		h = name_hash_step(h, (char)c);
 	n->len = (uint32_t)(p - n->s);
 	n->hash = h;
 	*slash = *p == '/';
@@ -260,7 +288,7 @@ static inline int may_search(const struct inode *dir)
 }
 
 /* A component that is not the last. */
-static int walk_component(struct walk *w, const struct name *n)
+static inline int walk_component(struct walk *w, const struct name *n)
 {
 	struct dentry *d;
 	int r;
@@ -271,7 +299,7 @@ static int walk_component(struct walk *w, const struct name *n)
 		if (name_is_dotdot(n))
 			return walk_up(w);
 	}
-	r = walk_lookup(w, n, &d);
+	r = lookup(w, n, &d);
 	if (unlikely(r))
 		return r;
 	if (unlikely(!d->inode)) {
@@ -280,7 +308,7 @@ static int walk_component(struct walk *w, const struct name *n)
 	}
 	if (unlikely(S_ISLNK(d->inode->mode)))
 		return walk_link(w, d);
-	return walk_enter(w, d);
+	return enter(w, d);
 }
 
 int walk_parent(struct walk *w)
@@ -349,7 +377,7 @@ int walk_all(struct walk *w)
 			r = walk_last(w);
 			break;
 		}
-		r = walk_lookup(w, &w->last, &d);
+		r = lookup(w, &w->last, &d);
 		if (unlikely(r))
 			return r;
 		if (unlikely(!d->inode)) {
@@ -357,7 +385,7 @@ int walk_all(struct walk *w)
 			return -ENOENT;
 		}
 		if (!S_ISLNK(d->inode->mode) || !((w->flags & WALK_FOLLOW) || w->slash)) {
-			r = walk_enter(w, d);
+			r = enter(w, d);
 			break;
 		}
 		r = walk_link(w, d);

@@ -187,7 +187,7 @@ struct path {
 	struct mount *mnt;
 	struct dentry *dentry;
 };
-void path_get(struct path *p);
+void path_get(struct path *p); /* NULL fields are fine */
 void path_put(struct path *p); /* NULL fields are fine; clears them */
 
 /* ---- inodes ---- */
@@ -221,7 +221,11 @@ int inode_deny_write(struct inode *i);
 static inline void inode_allow_write(struct inode *i) { i->deny_write--; }
 
 /* ---- dentries ---- */
-struct dentry *dentry_get(struct dentry *d);
+static inline struct dentry *dentry_get(struct dentry *d)
+{
+	d->refs++;
+	return d;
+}
 void dentry_put(struct dentry *d);
 struct dentry *dentry_root(struct inode *root); /* new root dentry; consumes the inode reference */
 /* Frees up to n unused dentries; called under memory pressure. */

@@ -34,20 +34,36 @@ static inline unsigned dcache_bucket(const struct dentry *dir, uint32_t hash)
 	return (hash ^ (uint32_t)((uintptr_t)dir >> 5) * 0x9e3779b1u) & dcache_mask;
 }
 
+/* Names of one length: eight bytes at a time, the last ones overlapping. */
 static inline bool name_equal(const char *a, const char *b, size_t len)
 {
-	for (; len >= 8; a += 8, b += 8, len -= 8) {
-		uint64_t x, y;
+	uint64_t x, y;
+	uint32_t v, w;
 
-		memcpy(&x, a, 8);
-		memcpy(&y, b, 8);
+	if (len < 8) {
+		if (len >= 4) {
+			memcpy(&v, a, 4);
+			memcpy(&w, b, 4);
+			if (v != w)
+				return false;
+			memcpy(&v, a + len - 4, 4);
+			memcpy(&w, b + len - 4, 4);
+			return v == w;
+		}
+		for (; len; len--)
+			if (a[len - 1] != b[len - 1])
+				return false;
+		return true;
+	}
+	for (size_t i = 0; i + 8 < len; i += 8) {
+		memcpy(&x, a + i, 8);
+		memcpy(&y, b + i, 8);
 		if (x != y)
 			return false;
 	}
-	for (; len; a++, b++, len--)
-		if (*a != *b)
-			return false;
-	return true;
+	memcpy(&x, a + len - 8, 8);
+	memcpy(&y, b + len - 8, 8);
+	return x == y;
 }
 
 /* The cached entry, without a reference; NULL. Never sleeps. */

@@ -537,7 +537,7 @@ long space_mmap(struct space *s, vaddr_t addr, size_t len, unsigned prot, unsign
 {
 	struct list dead = LIST_INIT(dead);
 	unsigned type = flags & MAP_TYPE;
-	struct vma *v;
+	struct vma *v = NULL;
 	long r = 0;
 
 	if (len == 0 || (type != MAP_SHARED && type != MAP_PRIVATE && (type != MAP_SHARED_VALIDATE || !file)))

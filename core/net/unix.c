@@ -165,6 +165,18 @@ static void queue_purge(struct usock *s)
 		msg_free(list_first(&s->rcvq, struct msg, link));
 }
 
+/* Bytes that will never be read; an empty record is no loss. */
+static bool has_unread(const struct usock *s)
+{
+	list_each(p, &s->rcvq) {
+		const struct msg *m = list_entry(p, struct msg, link);
+
+		if (m->off < m->len)
+			return true;
+	}
+	return false;
+}
+
 #define POLL_ALL (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLWRBAND | POLLRDHUP | POLLHUP | POLLERR)
 
 static void wake_both(struct usock *s)
@@ -181,7 +193,7 @@ static void unix_release(struct file *f)
 	s->peer = NULL;
 	if (peer && s->type != SOCK_DGRAM) {
 		peer->shut_rd = peer->shut_wr = true;
-		if (!list_empty(&s->rcvq))
+		if (has_unread(s))
 			peer->err = ECONNRESET;
 	}
 	queue_purge(s);
@@ -307,7 +319,7 @@ static long send_stream(struct usock *s, struct uio *u, bool nonblock, struct un
 {
 	uint64_t deadline = timeout_deadline(s->sndtimeo);
 	size_t done = 0;
-	long r = 0;
+	long r = s->shut_wr ? -EPIPE : 0; /* said even to a write of nothing */
 
 	while (u->resid) {
 		size_t n = MIN(u->resid, STREAM_CHUNK);
@@ -336,13 +348,15 @@ static long send_record(struct usock *s, struct uio *u, bool nonblock, struct un
 	uint64_t deadline = timeout_deadline(s->sndtimeo);
 	int r;
 
+	if (s->type == SOCK_SEQPACKET && s->err)
+		return take_err(s);
 	if (u->resid > s->sndbuf - 32)
 		return -EMSGSIZE;
-	if (s->type == SOCK_SEQPACKET && s->shut_wr)
-		return -EPIPE;
 	if (s->err)
 		return take_err(s);
-	if (!s->peer && !s->shut_wr)
+	if (s->shut_wr)
+		return -EPIPE;
+	if (!s->peer)
 		return -ENOTCONN;
 	r = await_room(s, nonblock, deadline);
 	if (!r)
@@ -376,6 +390,8 @@ static int await_msg(struct usock *s, bool nonblock, uint64_t deadline)
 	int r;
 
 	for (;;) {
+		if (s->err && s->type != SOCK_STREAM)
+			return take_err(s); /* a record comes after it, a stream's bytes before */
 		if (!list_empty(&s->rcvq))
 			return 1;
 		if (s->err)

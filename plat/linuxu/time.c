@@ -16,6 +16,7 @@
 #include "shim/abi/time.h"
 
 #define CALIBRATE_NS (10 * NSEC_PER_MSEC)
+#define WALL_NS (100 * NSEC_PER_MSEC)
 #define STEER_NS NSEC_PER_SEC
 #define STEER_MAX ((int64_t)STEER_NS / 2000) /* 500 ppm, as NTP slews */
 
@@ -92,9 +93,19 @@ uint64_t plat_time_mono(void)
 	return now;
 }
 
+/* The host's wall clock may be set at any moment; how far it is from our own time is asked again ten times a second. */
 uint64_t plat_time_wall(void)
 {
-	return host_time(CLOCK_REALTIME);
+	static uint64_t offset, asked = TIME_NEVER;
+	uint64_t now = plat_time_mono();
+
+	if (!counter.valid)
+		return host_time(CLOCK_REALTIME);
+	if (asked == TIME_NEVER || now - asked > WALL_NS) {
+		offset = host_time(CLOCK_REALTIME) - now;
+		asked = now;
+	}
+	return now + offset;
 }
 
 int plat_time_tsc(struct plat_tsc *out)

@@ -96,9 +96,9 @@
 #define SEEK_HOLE 4
 
 /* renameat2(2) */
-#define RENAME_NOREPLACE 1
-#define RENAME_EXCHANGE 2
-#define RENAME_WHITEOUT 4
+#define RENAME_NOREPLACE (1 << 0)
+#define RENAME_EXCHANGE (1 << 1)
+#define RENAME_WHITEOUT (1 << 2)
 
 /* openat2(2) */
 #define RESOLVE_NO_XDEV 0x1
