@@ -14,8 +14,8 @@ say       = @printf '  %-8s %s\n' '$(1)' '$(2)'
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wno-unused-parameter -Wvla -Werror
 GCCINC   := $(shell $(CC) -print-file-name=include)
 KFLAGS   := -std=gnu11 -g -ffreestanding -nostdinc -isystem $(GCCINC) -I. -fPIE -mgeneral-regs-only -mno-red-zone \
-            -fno-stack-protector -fcf-protection=none -fvisibility=hidden -fno-omit-frame-pointer -momit-leaf-frame-pointer -fno-strict-aliasing \
-            -fno-common -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -include core/hidden.h -DDOPPEL_KERNEL $(WARN)
+            -fno-stack-protector -fcf-protection=none -fvisibility=hidden -fno-omit-frame-pointer -momit-leaf-frame-pointer \
+            -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -include core/hidden.h -DDOPPEL_KERNEL $(WARN)
 HFLAGS   := -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN)
 
 # ---- sources ----
@@ -46,7 +46,8 @@ HOT       := core/sched core/timer core/wait core/trap core/x86_64/fpu core/lib/
              core/proc/thread core/proc/signal core/proc/futex core/net/unix $(addprefix shim/,table sys_copy sys_file sys_mem sys_stat)
 HOT_PLAT  := linuxu/trap linuxu/mem linuxu/time linuxu/patch kvm/trap kvm/mem kvm/time
 KOPT      := -Os
-$(HOT:%=$(B)/k/%.o) $(foreach p,$(HOT_PLAT),$(B)/$(dir $(p))plat/$(p).o): KOPT := -O2
+KOPT_HOT  := -O2 -falign-functions=1 -fno-align-jumps -fno-align-loops -fno-align-labels # alignment would be 20 KiB
+$(HOT:%=$(B)/k/%.o) $(foreach p,$(HOT_PLAT),$(B)/$(dir $(p))plat/$(p).o): KOPT := $(KOPT_HOT)
 
 # What the platforms may see of the kernel object (plat/plat.h, "Upcalls"); every other symbol becomes local.
 KEXPORT   := core_main syscall_active syscall_kind syscall_unknown trap_fault trap_kernel_fault trap_irq trap_return core_page_get \
@@ -217,7 +218,36 @@ PROGRAMS := $(HELLO:%=$(B)/programs/hello-%) $(B)/programs/cpu
 integration: all $(INTEGRATION)
 	@B=$(B) tests/integration/run
 programs: all $(PROGRAMS)
-	@B=$(B) tests/programs/run
+	@B=$(B) BODIES="linuxu kvm" tests/programs/run
+	@B=$(B) BODIES=ring0 tests/programs/run hello sqlite
+checks: all $(B)/gen_syscalls_doc
+	@B=$(B) tests/checks/run
+
+# ---- the README's two commands ----
+demo:
+	@tools/install-deps
+	@$(MAKE) --no-print-directory all
+	@B=$(B) tools/demo
+
+# The second make sees what install-deps has just installed (pkg-config's answers).
+test:
+	@tools/install-deps test
+	@$(MAKE) --no-print-directory test-all
+test-all:
+	@B=$(B) MAKE="$(MAKE) --no-print-directory" tests/all
+
+help:
+	@echo 'make demo           install what is needed, build, run sqlite3 and python3 natively, on linuxu and in QEMU'
+	@echo 'make test           build and run every test below'
+	@echo 'make all            build/doppel, build/doppel-linuxu, build/doppel-kvm'
+	@echo 'make unit           unit tests; also unit-asan, unit-valgrind'
+	@echo 'make integration    each behaviour natively and on every body'
+	@echo 'make programs       real Debian packages natively and on every body'
+	@echo 'make checks         checks of the tree and the images'
+	@echo 'make fuzz           fuzz targets, a minute each'
+	@echo 'make bench          beside native Linux and a Linux guest'
+	@echo 'make docs           generated documents'
+	@echo 'make clean          removes $(B)/   (V=1 shows commands, B=DIR builds elsewhere)'
 
 # ---- generated documents: docs/syscalls.md from shim/syscalls.def; docs-check fails when it is not current ----
 $(B)/gen_syscalls_doc: tools/gen_syscalls_doc.c shim/syscalls.def
@@ -233,6 +263,6 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all clean docs docs-check unit unit-asan unit-valgrind integration programs
+.PHONY: all clean docs docs-check unit unit-asan unit-valgrind integration programs checks demo test test-all help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -153,7 +153,7 @@ void sched_block(void)
 	run_next(t);
 }
 
-void sched_yield(void)
+void sched_give_way(void)
 {
 	struct thread *t = current_thread();
 
@@ -187,6 +187,6 @@ int sched_point(void)
 
 	plat_poll();
 	if (plat_cpu()->work & WORK_RESCHED)
-		sched_yield();
+		sched_give_way();
 	return t->killed ? -EINTR : 0;
 }

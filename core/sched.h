@@ -16,7 +16,7 @@ void sched_init(void);
 void sched_wake(struct thread *t);
 
 /* Gives up the CPU: the current thread stays runnable (yield) or not (block; its state was set by the caller). */
-void sched_yield(void);
+void sched_give_way(void);
 void sched_block(void);
 
 /* The current thread is dead: runs the others, never returns. Its last reference goes once its stack is free. */

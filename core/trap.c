@@ -100,7 +100,7 @@ void trap_return(struct regs *r)
 
 	while (cpu->work) {
 		if (cpu->work & WORK_RESCHED)
-			sched_yield();
+			sched_give_way();
 		if (cpu->work & WORK_SIGNAL)
 			signal_deliver(r);
 	}

@@ -263,7 +263,7 @@ long sys_epoll_ctl(int epfd, int op, int fd, uptr_t uevent)
 	r = fd_get(fd, &target);
 	if (r)
 		goto out_ep;
-	r = epoll_ctl(ep, op, fd, target, &ev);
+	r = epoll_change(ep, op, fd, target, &ev);
 	file_put(target);
 out_ep:
 	file_put(ep);
@@ -294,7 +294,7 @@ static long epoll_wait_user(int epfd, uptr_t uevents, int max, uint64_t deadline
 			goto out_ep;
 		}
 	}
-	r = epoll_wait(ep, events, max, deadline);
+	r = epoll_collect(ep, events, max, deadline);
 	if (r > 0 && copyout(uevents, events, (size_t)r * sizeof(*events)))
 		r = -EFAULT;
 	if (events != few)

@@ -13,7 +13,7 @@
 
 long sys_sched_yield(void)
 {
-	sched_yield();
+	sched_give_way();
 	return 0;
 }
 

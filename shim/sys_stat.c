@@ -462,8 +462,11 @@ long sys_mount(uptr_t usource, uptr_t utarget, uptr_t utype, uint64_t flags, upt
 	if (r)
 		return r;
 	r = S_ISDIR(p.dentry->inode->mode) ? super_make(type, &s) : -ENOTDIR;
-	if (!r)
+	if (!r) {
 		r = mount_add(s, &p, (unsigned)flags, source);
+		if (r)
+			super_free(s);
+	}
 	path_put(&p);
 	return r;
 }

@@ -416,7 +416,7 @@ long sys_timerfd_settime(int fd, int flags, uptr_t src, uptr_t uold)
 	r = fd_get(fd, &f);
 	if (r)
 		return r;
-	r = timerfd_settime(f, flags, &its, &old);
+	r = timerfd_set(f, flags, &its, &old);
 	file_put(f);
 	return r || !uold ? r : copyout(uold, &old, sizeof(old));
 }
@@ -429,7 +429,7 @@ long sys_timerfd_gettime(int fd, uptr_t dst)
 
 	if (r)
 		return r;
-	r = timerfd_gettime(f, &its);
+	r = timerfd_get(f, &its);
 	file_put(f);
 	return r ? r : copyout(dst, &its, sizeof(its));
 }

@@ -7,7 +7,7 @@
  *
  * Items are keyed by file and descriptor and hold no reference: file_put() drops those of a file that goes away
  * (epoll_forget_file), so closing the last descriptor of a file removes it everywhere. Nothing in here sleeps but
- * epoll_wait() itself.
+ * epoll_collect() itself.
  *
  * epoll files may watch epoll files, without cycles and at most NEST_MAX deep. */
 #include "core/file/file.h"
@@ -20,7 +20,7 @@
 #include "shim/abi/fcntl.h"
 #include "shim/abi/poll.h"
 
-#define NEST_MAX 5 /* epoll files in a chain: epoll_ctl(2), ELOOP */
+#define NEST_MAX 5 /* epoll files in a chain: epoll_change(2), ELOOP */
 #define PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
 #define EXCLUSIVE_OK (POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 
@@ -28,7 +28,7 @@ struct epoll {
 	struct file *file;      /* its own; no reference */
 	struct rb_root items;   /* by file, then descriptor */
 	struct list ready;      /* items that may have events, in order */
-	struct waitq waiters;   /* epoll_wait() sleeps here, */
+	struct waitq waiters;   /* epoll_collect() sleeps here, */
 	struct waitq pollers;   /* and those who poll the epoll file itself wait here */
 	uint64_t walk;          /* nests_too_deep()'s notes */
 	unsigned depth;
@@ -280,7 +280,7 @@ static int add(struct epoll *ep, struct file *target, int fd, const struct epoll
 	return item_add(ep, target, fd, ev);
 }
 
-int epoll_ctl(struct file *epf, int op, int fd, struct file *target, const struct epoll_event_k *ev)
+int epoll_change(struct file *epf, int op, int fd, struct file *target, const struct epoll_event_k *ev)
 {
 	struct epoll *ep = file_epoll(epf);
 	struct item *it;
@@ -339,7 +339,7 @@ static int collect(struct epoll *ep, struct epoll_event_k *events, int max)
 	return n;
 }
 
-int epoll_wait(struct file *epf, struct epoll_event_k *events, int max, uint64_t deadline)
+int epoll_collect(struct file *epf, struct epoll_event_k *events, int max, uint64_t deadline)
 {
 	struct epoll *ep = file_epoll(epf);
 	int n, r;

@@ -270,8 +270,6 @@ static int write_limits(struct uio *u, int64_t pos)
 {
 	uint64_t limit;
 
-	if (!u->resid)
-		return 0;
 	if (pos == INT64_MAX)
 		return -EFBIG;
 	limit = proc_rlimit(RLIMIT_FSIZE);
@@ -291,6 +289,8 @@ static long write_at(struct file *f, struct uio *u, int64_t *pos)
 	long r;
 
 	if (regular) {
+		if (!u->resid)
+			return 0; /* not even O_APPEND's position */
 		if (f->flags & O_APPEND)
 			*pos = (int64_t)f->inode->size;
 		r = write_limits(u, *pos);
@@ -500,6 +500,9 @@ static long copy_out_chunk(struct copy *c, size_t n)
 	return (long)done;
 }
 
+/* As on Linux, eventfd and its like (without a type) take no part. */
+static bool can_splice(const struct file *f) { return (f->inode->mode & S_IFMT) != 0; }
+
 static bool is_broken_pipe(struct file *f) { return file_is_pipe(f) && (file_poll(f, NULL) & POLLERR); }
 
 /* Moves up to n bytes. What was read but not written goes back: a pipe's bytes are only looked at until they are out, a
@@ -514,13 +517,15 @@ static long copy_chunk(struct copy *c, size_t n)
 	 * would have to be waited for is told first. */
 	if (!pipe && is_broken_pipe(c->out))
 		return file_broken_pipe();
+	if (pipe && !can_splice(c->out))
+		return -EINVAL;
 	uio_kernel(&u, c->buf, n, true);
 	got = pipe ? pipe_peek(c->in, c->buf, n) : c->in->ops->read(c->in, &u, c->in_pos);
 	if (pipe && got >= 0 && is_broken_pipe(c->out))
 		return file_broken_pipe();
 	if (got <= 0)
 		return got;
-	put = copy_out_chunk(c, (size_t)got);
+	put = can_splice(c->out) ? copy_out_chunk(c, (size_t)got) : -EINVAL;
 	if (pipe && put > 0)
 		pipe_skip(c->in, (size_t)put);
 	else if (has_position(c->in))
@@ -586,9 +591,10 @@ long file_copy(struct file *in, int64_t *in_pos, struct file *out, int64_t *out_
 
 	if (!file_readable(in) || !file_writable(out))
 		return -EBADF;
-	/* As on Linux, eventfd and its like (no type) cannot be spliced, nor a pipe into itself. */
-	if (!in->ops->read || !out->ops->write || !(in->inode->mode & S_IFMT) || !(out->inode->mode & S_IFMT) ||
-	    S_ISDIR(in->inode->mode) || (file_is_pipe(in) && in->inode == out->inode))
+	if (!len)
+		return 0;
+	if (!in->ops->read || !out->ops->write || !can_splice(in) || S_ISDIR(in->inode->mode) ||
+	    (file_is_pipe(in) && in->inode == out->inode))
 		return -EINVAL;
 	if ((in_pos && !has_position(in)) || (out_pos && !has_position(out)))
 		return -ESPIPE;

@@ -150,8 +150,8 @@ int timerfd_new(int clock, int flags, struct file **out);
 struct itimerspec64 {
 	struct timespec64 interval, value;
 };
-int timerfd_settime(struct file *f, int flags, const struct itimerspec64 *val, struct itimerspec64 *old);
-int timerfd_gettime(struct file *f, struct itimerspec64 *out);
+int timerfd_set(struct file *f, int flags, const struct itimerspec64 *val, struct itimerspec64 *old);
+int timerfd_get(struct file *f, struct itimerspec64 *out);
 /* existing (NULL: a new one) gets the mask and is returned in *out without a further reference; -EINVAL: no signalfd. */
 int signalfd_new(struct file *existing, uint64_t mask, int flags, struct file **out);
 /* The clock was set: absolute CLOCK_REALTIME timers move, TFD_TIMER_CANCEL_ON_SET ones end. To be called by
@@ -195,8 +195,8 @@ struct epoll_event_k {
 	uint64_t data;
 } __attribute__((packed));
 int epoll_new(int flags, struct file **out);
-int epoll_ctl(struct file *ep, int op, int fd, struct file *target, const struct epoll_event_k *ev);
-int epoll_wait(struct file *ep, struct epoll_event_k *events, int max, uint64_t deadline);
+int epoll_change(struct file *ep, int op, int fd, struct file *target, const struct epoll_event_k *ev);
+int epoll_collect(struct file *ep, struct epoll_event_k *events, int max, uint64_t deadline);
 void epoll_forget_file(struct file *f); /* from file_put: the file is going away */
 
 /* ---- record and whole-file locks (core/file/lock.c) ---- */

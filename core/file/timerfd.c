@@ -206,7 +206,7 @@ static uint64_t timespec_ns(const struct timespec64 *ts)
 	return (uint64_t)ts->sec * NSEC_PER_SEC + (uint64_t)ts->nsec;
 }
 
-int timerfd_settime(struct file *f, int flags, const struct itimerspec64 *val, struct itimerspec64 *old)
+int timerfd_set(struct file *f, int flags, const struct itimerspec64 *val, struct itimerspec64 *old)
 {
 	struct timerfd *t = f->priv;
 	uint64_t deadline = TIME_NEVER;
@@ -235,7 +235,7 @@ int timerfd_settime(struct file *f, int flags, const struct itimerspec64 *val, s
 	return 0;
 }
 
-int timerfd_gettime(struct file *f, struct itimerspec64 *out)
+int timerfd_get(struct file *f, struct itimerspec64 *out)
 {
 	if (f->ops != &timerfd_ops)
 		return -EINVAL;

@@ -10,6 +10,8 @@
 #include "core/fs/memfs.h"
 #include "core/fs/walk.h"
 #include "core/mm/slab.h"
+#include "core/proc/thread.h"
+#include "core/sched.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/stat.h"
 
@@ -414,7 +416,11 @@ static void save_step(struct save *s)
 int overlay_save(struct super *overlay, const struct path *to)
 {
 	struct save s = { NULL, NULL, 0 };
+	struct thread *t = current_thread();
+	bool killed = t->killed;
 
+	/* The program is over, its last thread perhaps killed; that shall not interrupt what is done here. */
+	t->killed = false;
 	note(&s, push(&s, overlay->root->inode, inode_get(to->dentry->inode), false));
 	while (s.top)
 		save_step(&s);
@@ -425,5 +431,6 @@ int overlay_save(struct super *overlay, const struct path *to)
 		inode_put(l->to);
 		kfree(l);
 	}
+	t->killed = killed;
 	return s.error;
 }

@@ -5,7 +5,8 @@
  * numbers that need not fit lseek(2), a position in a listing always does, and on a read-only export the listing answers
  * later lookups of absent names, too.
  *
- * Missing: locks on the server (fcntl and flock work among our own processes), preallocation, SEEK_DATA. */
+ * Missing: locks on the server (fcntl and flock work among our own processes), preallocation, SEEK_DATA; writing parts of
+ * pages of a file that we may not read. */
 #include "core/file/file.h"
 #include "core/fs/p9_node.h"
 #include "core/lib/string.h"
@@ -187,20 +188,41 @@ int p9_fsync(struct inode *inode, bool data_only)
 
 static struct file_ops rw_file_ops, rw_dir_ops; /* the common ones, with ours over them; filled at the first use */
 
+/* Would the server's host let us read this directory? */
+static int dir_try(struct inode *dir)
+{
+	struct p9_node *n = p9_node_of(dir);
+	struct p9_dir *d;
+	int err;
+
+	if (n->listing)
+		return 0;
+	err = p9_dir_fetch(n, &d);
+	if (!err && p9_fs_of(dir)->readonly && !n->listing)
+		n->listing = d;
+	else if (!err)
+		p9_dir_put(d);
+	return err;
+}
+
 int p9_open(struct inode *inode, struct file *f)
 {
 	struct p9_node *node = p9_node_of(inode);
 	struct p9_fid *fid;
 	bool write = file_writable(f);
+	int err = 0;
 
 	/* The server's host may refuse what the mode allows (we are somebody else there), and open(2) must say so; for what
 	 * everybody may read the question can wait until the first page is wanted. */
 	if (S_ISREG(inode->mode) && (write || !(inode->mode & S_IROTH))) {
-		int err = p9_open_fid(node, write, &fid);
-		if (err)
-			return err;
-		p9_fid_put(node->c, fid);
+		err = p9_open_fid(node, write, &fid);
+		if (!err)
+			p9_fid_put(node->c, fid);
+	} else if (S_ISDIR(inode->mode) && !(inode->mode & S_IROTH)) {
+		err = dir_try(inode);
 	}
+	if (err)
+		return err;
 	if (f->inode == inode && f->ops == &rw_file_ops)
 		node->opens++;
 	return 0;

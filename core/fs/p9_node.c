@@ -207,10 +207,12 @@ static int attr_refresh(struct inode *inode)
 		return err;
 	err = p9_getattr(n->c, f, &a);
 	p9_fid_put(n->c, f);
+	if (!err && (a.qid.path != n->path || ((a.mode ^ inode->mode) & S_IFMT)))
+		err = -ESTALE;
+	if (err == -ESTALE || err == -ENOENT)
+		list_remove(&inode->hash_link); /* its number may be another file's now */
 	if (err)
 		return err;
-	if (a.qid.path != n->path || ((a.mode ^ inode->mode) & S_IFMT))
-		return -ESTALE;
 	p9_attr_store(inode, &a);
 	if (data_pending(inode) || n->changes != changes || inode->size != size)
 		return 0;

@@ -49,7 +49,7 @@ struct options {
 	const char *cmdline;
 	uint64_t ram;
 	int blob_fd, initrd_fd, trace_fd, log_fd;
-	bool no_sud, no_patch;
+	bool tty, no_sud, no_patch;
 };
 extern struct options options;
 _Noreturn void host_die(const char *what, long err); /* a line on the log, then exit status 125 */
@@ -102,14 +102,14 @@ void patch_rewind(struct regs *r); /* if r was interrupted in a trampoline: back
 /* ---- time.c ---- */
 void time_init(bool fsgsbase);
 bool time_timer_fired(void); /* the host's timer came: true when the deadline has passed; else arms again */
-uint64_t time_deadline(void);
-void time_tick(uint64_t at); /* a second deadline, for plat/linuxu itself; TIME_NEVER: none */
-bool time_armed_by(uint64_t deadline); /* the host timer is armed to fire at or before it */
+/* A second deadline, for plat/linuxu itself; an earlier one stays. TIME_NEVER: none. */
+void time_tick(uint64_t at);
 
 /* ---- stdio.c ---- */
 void streams_init(void);
 bool streams_waiting(void); /* somebody wants to hear when a stream is ready */
 bool streams_check(void);   /* asks the host now: true when something that is waited for is ready */
+void streams_tick(void);    /* asks again in a while, should the program be computing then */
 void signal_forward(int sig); /* for plat_signal_next(); called by handlers */
 
 #endif

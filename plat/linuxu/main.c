@@ -11,6 +11,7 @@
  *     --export-ro TAG=DIR      read-only, as --export-ro does, which takes any DIR
  *     --trace-fd N             where --trace output goes (default: with the messages)
  *     --log-fd N               where kernel messages go (default: 2)
+ *     --tty                    the standard streams are a terminal to the program, whatever they are on the host
  *     --no-sud                 catch syscalls by seccomp even where Syscall User Dispatch works
  *     --no-patch               never rewrite syscall sites: each call traps
  *   SIZE and N are decimal. TEXT and DIR are taken as they are.
@@ -139,7 +140,9 @@ static bool parse_valued(const char *name, const char *value)
 static void parse_options(char **argv)
 {
 	for (argv++; *argv; argv++) {
-		if (strcmp(*argv, "--no-sud") == 0) {
+		if (strcmp(*argv, "--tty") == 0) {
+			options.tty = true;
+		} else if (strcmp(*argv, "--no-sud") == 0) {
 			options.no_sud = true;
 		} else if (strcmp(*argv, "--no-patch") == 0) {
 			options.no_patch = true;
@@ -158,7 +161,7 @@ static void add_exports(char **argv)
 			add_export(*++argv, false, true);
 		else if (strcmp(*argv, "--export-ro") == 0)
 			add_export(*++argv, true, false);
-		else if (strcmp(*argv, "--no-sud") && strcmp(*argv, "--no-patch"))
+		else if (strcmp(*argv, "--tty") && strcmp(*argv, "--no-sud") && strcmp(*argv, "--no-patch"))
 			argv++;
 	}
 }

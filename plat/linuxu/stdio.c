@@ -56,7 +56,7 @@ static int reopen(int fd, int flags)
 	return r < 0 ? -1 : (int)r;
 }
 
-static void stream_init(struct stream *s, int fd)
+static void stream_find(struct stream *s, int fd)
 {
 	struct host_stat st;
 	long flags = host_fcntl(fd, F_GETFL, 0);
@@ -97,8 +97,11 @@ static void stream_init(struct stream *s, int fd)
 /* Called before anything else is opened: descriptors 0 to 2 are taken afterwards. */
 void streams_init(void)
 {
-	for (int fd = 0; fd < 3; fd++)
-		stream_init(&streams[fd], fd);
+	for (int fd = 0; fd < 3; fd++) {
+		stream_find(&streams[fd], fd);
+		if (options.tty && streams[fd].kind != PLAT_STDIO_CLOSED)
+			streams[fd].kind = PLAT_STDIO_TTY;
+	}
 	log_is_tty = is_tty(options.log_fd);
 	trace_is_tty = options.trace_fd >= 0 && is_tty(options.trace_fd);
 }
@@ -118,7 +121,8 @@ static bool ready(int fd, int events)
 	return host_ppoll(&p, 1, &now) > 0;
 }
 
-static void want_tick(void)
+/* While the program computes, streams that are waited for are looked at now and then. */
+void streams_tick(void)
 {
 	time_tick(plat_time_mono() + TICK_NS);
 }
@@ -140,7 +144,7 @@ long plat_stdio_read(void *buf, size_t len)
 	} while (r == -EINTR);
 	if (r == -EAGAIN) {
 		s->in_wanted = true;
-		want_tick();
+		streams_tick();
 		return r;
 	}
 	return r < 0 ? -EIO : r;
@@ -165,7 +169,7 @@ long plat_stdio_write(int fd, const void *buf, size_t len)
 	} while (r == -EINTR);
 	if (r == -EAGAIN) {
 		s->out_wanted = true;
-		want_tick();
+		streams_tick();
 	}
 	return r;
 }
@@ -216,10 +220,7 @@ bool streams_check(void)
 	struct host_timespec now = { 0 };
 	unsigned n = pollfds(fds);
 
-	if (host_ppoll(fds, n, &now) > 0 && polled(fds, n))
-		return true;
-	want_tick();
-	return false;
+	return host_ppoll(fds, n, &now) > 0 && polled(fds, n);
 }
 
 /* The timer is armed for the next deadline, so a signal ends the wait in time. */
@@ -239,7 +240,7 @@ void plat_idle(void)
 			irqs |= irq_take();
 	}
 	if (streams_waiting())
-		want_tick();
+		streams_tick();
 	trap_irq(irqs);
 }
 

@@ -161,18 +161,10 @@ void plat_timer_set(uint64_t at)
 
 void time_tick(uint64_t at)
 {
+	if (at != TIME_NEVER && tick <= at)
+		return;
 	tick = at;
 	timer_arm();
-}
-
-uint64_t time_deadline(void)
-{
-	return deadline;
-}
-
-bool time_armed_by(uint64_t at)
-{
-	return armed <= at;
 }
 
 bool time_timer_fired(void)

@@ -118,6 +118,8 @@ void user_return(struct regs *r)
 	if (cpu_state.in_kernel) {
 		unsigned irqs = irq_take();
 
+		if (streams_waiting())
+			streams_tick();
 		if (irqs)
 			trap_irq(irqs);
 	}

@@ -15,7 +15,7 @@
 #define POLLMSG 0x400
 #define POLLRDHUP 0x2000
 
-/* epoll_ctl(2) */
+/* epoll_change(2) */
 #define EPOLLEXCLUSIVE 0x10000000u
 #define EPOLLWAKEUP 0x20000000u
 #define EPOLLONESHOT 0x40000000u

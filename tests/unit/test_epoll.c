@@ -42,10 +42,10 @@ static int ctl(int op, struct file *f, int fd, uint32_t events)
 {
 	struct epoll_event_k e = { events, (uint64_t)fd + 100 };
 
-	return epoll_ctl(ep, op, fd, f, &e);
+	return epoll_change(ep, op, fd, f, &e);
 }
 
-static int now(void) { return epoll_wait(ep, got, 16, 0); }
+static int now(void) { return epoll_collect(ep, got, 16, 0); }
 static void put(int n) { ck_assert_int_eq(f_write(wr, "xxxxxxxxxx", (size_t)n), n); }
 static void take(int n) { ck_assert_int_eq(f_read(rd, &(char[10]){ 0 }, (size_t)n), n); }
 
@@ -118,19 +118,19 @@ START_TEST(control_errors)
 	ck_assert_int_eq(ctl(ADD, f, 9, POLLIN), -EPERM);
 	file_put(f);
 	ck_assert_int_eq(ctl(ADD, ep, 9, POLLIN), -EINVAL);
-	ck_assert_int_eq(epoll_ctl(rd, ADD, 3, wr, &e), -EINVAL);
+	ck_assert_int_eq(epoll_change(rd, ADD, 3, wr, &e), -EINVAL);
 	ck_assert_int_eq(ctl(9, rd, 3, POLLIN), -EINVAL);
 	ck_assert_int_eq(ctl(MOD, rd, 3, POLLIN), -ENOENT);
-	ck_assert_int_eq(epoll_ctl(ep, DEL, 3, rd, NULL), -ENOENT);
+	ck_assert_int_eq(epoll_change(ep, DEL, 3, rd, NULL), -ENOENT);
 	ck_assert_int_eq(ctl(ADD, rd, 3, POLLIN), 0);
 	ck_assert_int_eq(ctl(ADD, rd, 3, POLLIN), -EEXIST);
 	ck_assert_int_eq(ctl(ADD, rd, 4, POLLIN), 0); /* another descriptor of the same file */
-	ck_assert_int_eq(epoll_ctl(ep, DEL, 3, rd, NULL), 0);
+	ck_assert_int_eq(epoll_change(ep, DEL, 3, rd, NULL), 0);
 	put(1);
 	ck_assert_int_eq(now(), 1);
 	ck_assert_uint_eq(got[0].data, 104);
-	ck_assert_int_eq(epoll_wait(ep, got, 0, 0), -EINVAL);
-	ck_assert_int_eq(epoll_wait(rd, got, 1, 0), -EINVAL);
+	ck_assert_int_eq(epoll_collect(ep, got, 0, 0), -EINVAL);
+	ck_assert_int_eq(epoll_collect(rd, got, 1, 0), -EINVAL);
 	ck_assert_int_eq(epoll_new(1, &f), -EINVAL);
 	ck_assert_int_eq(f_read(ep, got, 8), -EINVAL);
 }
@@ -169,15 +169,15 @@ START_TEST(waiting)
 	uint64_t start = clock_mono();
 
 	ck_assert_int_eq(ctl(ADD, rd, 3, POLLIN), 0);
-	ck_assert_int_eq(epoll_wait(ep, got, 16, start + 10 * MS), 0);
+	ck_assert_int_eq(epoll_collect(ep, got, 16, start + 10 * MS), 0);
 	ck_assert_uint_eq(clock_mono(), start + 10 * MS);
-	ck_interrupted(epoll_wait(ep, got, 16, TIME_NEVER));
+	ck_interrupted(epoll_collect(ep, got, 16, TIME_NEVER));
 	meanwhile(write_one);
-	ck_assert_int_eq(epoll_wait(ep, got, 16, TIME_NEVER), 1);
+	ck_assert_int_eq(epoll_collect(ep, got, 16, TIME_NEVER), 1);
 	take(1);
 	/* Added while somebody waits. */
 	meanwhile(write_one);
-	ck_assert_int_eq(epoll_wait(ep, got, 16, start + 100 * MS), 1);
+	ck_assert_int_eq(epoll_collect(ep, got, 16, start + 100 * MS), 1);
 }
 END_TEST
 
@@ -191,11 +191,11 @@ START_TEST(every_file_gets_its_turn)
 		ck_assert_int_eq(ctl(ADD, f[i], i, POLLIN), 0);
 	}
 	for (int i = 0; i < 5; i++) {
-		ck_assert_int_eq(epoll_wait(ep, got, 1, 0), 1);
+		ck_assert_int_eq(epoll_collect(ep, got, 1, 0), 1);
 		seen |= 1u << (got[0].data - 100);
 	}
 	ck_assert_uint_eq(seen, 31);
-	ck_assert_int_eq(epoll_wait(ep, got, 3, 0), 3);
+	ck_assert_int_eq(epoll_collect(ep, got, 3, 0), 3);
 	ck_assert_uint_ne(got[0].data, got[1].data);
 	for (int i = 0; i < 5; i++)
 		file_put(f[i]);
@@ -227,7 +227,7 @@ static int watch(struct file *who, struct file *what)
 {
 	struct epoll_event_k e = { POLLIN, 0 };
 
-	return epoll_ctl(who, ADD, 50, what, &e);
+	return epoll_change(who, ADD, 50, what, &e);
 }
 
 static void chain_new(void)
@@ -250,7 +250,7 @@ START_TEST(nested)
 	ck_assert_int_eq(ctl(ADD, chain[1], 5, POLLIN), 0);
 	ck_assert_int_eq(now(), 0);
 	meanwhile(write_one);
-	ck_assert_int_eq(epoll_wait(ep, got, 16, TIME_NEVER), 1);
+	ck_assert_int_eq(epoll_collect(ep, got, 16, TIME_NEVER), 1);
 	ck_assert_uint_eq(got[0].events, POLLIN);
 	ck_assert_uint_eq(file_poll(chain[0], NULL), POLLIN | POLLRDNORM);
 	take(1);

@@ -1112,6 +1112,37 @@ START_TEST(open_asks_the_server_where_it_may_refuse)
 }
 END_TEST
 
+START_TEST(directories_the_host_hides)
+{
+	struct inode *i;
+	struct path p;
+	struct file *f;
+
+	sfind(sroot, "dir", 3)->mode = S_IFDIR | 0300;
+	mount_it(true);
+	i = get(root, "dir");
+	ck_assert_int_eq(path_anon(i, "x", &p), 0);
+	ck_assert_int_eq(file_new_path(&p, O_RDONLY | O_DIRECTORY, &f), 0);
+	path_put(&p);
+	ck_assert_int_eq(i->ops->open(i, f), -EACCES);
+	file_put(f);
+	inode_put(i);
+	/* Hidden from most, but not from us: the listing that was the proof is kept. */
+	sfind(sroot, "dir", 3)->mode = S_IFDIR | 0700;
+	umount_it();
+	mount_it(true);
+	i = get(root, "dir");
+	f = open_file(i, O_RDONLY | O_DIRECTORY);
+	struct listing l = { .c.pos = 2 };
+	unsigned n = counts[P9_TREADDIR];
+	ck_assert_int_eq(list_some(i, f, &l, 100), 0);
+	ck_assert_uint_eq(l.n, 3);
+	ck_assert_uint_eq(counts[P9_TREADDIR], n);
+	close_file(f);
+	inode_put(i);
+}
+END_TEST
+
 /* ---- names ---- */
 
 START_TEST(names_can_be_made_and_removed)
@@ -1511,6 +1542,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, changes_at_the_host_are_seen_at_open);
 	tcase_add_test(tc, own_writes_do_not_drop_the_pages);
 	tcase_add_test(tc, open_asks_the_server_where_it_may_refuse);
+	tcase_add_test(tc, directories_the_host_hides);
 	tcase_add_test(tc, names_can_be_made_and_removed);
 	tcase_add_test(tc, rename_takes_the_way_along);
 	tcase_add_test(tc, open_files_survive_their_names);

@@ -360,6 +360,32 @@ START_TEST(names)
 }
 END_TEST
 
+START_TEST(mounting)
+{
+	uptr_t dir = u_str(0, "/m"), type = u_str(0x40, "tmpfs");
+
+	OK(t_mkdir("/m", 0755));
+	OK(t_create("/file"));
+	ck_assert_int_eq(CALL(NR_mount, 0, dir, u_str(0x80, "ext4"), 0, 0), -ENODEV);
+	ck_assert_int_eq(CALL(NR_mount, 0, dir, NOWHERE, 0, 0), -EFAULT);
+	ck_assert_int_eq(CALL(NR_mount, 0, dir, type, MS_BIND, 0), -EPERM);
+	ck_assert_int_eq(CALL(NR_mount, 0, u_str(0x80, "/none"), type, 0, 0), -ENOENT);
+	ck_assert_int_eq(CALL(NR_mount, 0, u_str(0x80, "/file"), type, 0, 0), -ENOTDIR);
+	FAKE_EACH_FAILURE(n) {
+		long r = CALL(NR_mount, 0, dir, type, MS_NOSUID, 0);
+
+		ck_assert(r == 0 || r == -ENOMEM);
+		if (!r) {
+			fake_fail_after(0);
+			break;
+		}
+	}
+	OK(t_create("/m/x"));
+	ck_assert_int_eq(CALL(NR_chmod, u_str(0x80, "/m/x"), 0600), 0);
+	ck_assert_int_eq(CALL(NR_umount2, dir, 0), -EPERM);
+}
+END_TEST
+
 START_TEST(polling)
 {
 	struct pollfd_k p[2] = { { 0, POLLIN, 0 }, { 99, POLLIN, 0 } };
@@ -501,6 +527,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, file_times);
 	tcase_add_test(tc, directories);
 	tcase_add_test(tc, names);
+	tcase_add_test(tc, mounting);
 	tcase_add_test(tc, polling);
 	tcase_add_test(tc, descriptors_pass_through_sockets);
 	tcase_add_test(tc, no_memory);

@@ -32,14 +32,14 @@ static int set(uint64_t value, uint64_t interval, int flags)
 {
 	struct itimerspec64 v = { ts(interval), ts(value) };
 
-	return timerfd_settime(f, flags, &v, NULL);
+	return timerfd_set(f, flags, &v, NULL);
 }
 
 static uint64_t left(void)
 {
 	struct itimerspec64 v;
 
-	ck_assert_int_eq(timerfd_gettime(f, &v), 0);
+	ck_assert_int_eq(timerfd_get(f, &v), 0);
 	return (uint64_t)v.value.sec * NSEC_PER_SEC + (uint64_t)v.value.nsec;
 }
 
@@ -112,7 +112,7 @@ START_TEST(setting_again_forgets)
 
 	ck_assert_int_eq(set(10 * MS, 7 * MS, 0), 0);
 	fake_time_advance(12 * MS);
-	ck_assert_int_eq(timerfd_settime(f, 0, &v, &old), 0);
+	ck_assert_int_eq(timerfd_set(f, 0, &v, &old), 0);
 	ck_assert_int_eq(old.value.nsec, 5 * (int64_t)MS);
 	ck_assert_int_eq(old.interval.nsec, 7 * (int64_t)MS);
 	ck_assert_uint_eq(ticks(), 0);
@@ -208,19 +208,19 @@ START_TEST(errors)
 
 	ck_assert_int_eq(f_read(f, small, 7), -EINVAL);
 	ck_assert_int_eq(f_write(f, small, 7), -EINVAL);
-	ck_assert_int_eq(timerfd_settime(f, 4, &v, NULL), -EINVAL);
+	ck_assert_int_eq(timerfd_set(f, 4, &v, NULL), -EINVAL);
 	v.value.nsec = NSEC_PER_SEC;
-	ck_assert_int_eq(timerfd_settime(f, 0, &v, NULL), -EINVAL);
+	ck_assert_int_eq(timerfd_set(f, 0, &v, NULL), -EINVAL);
 	v.value.nsec = -1;
-	ck_assert_int_eq(timerfd_settime(f, 0, &v, NULL), -EINVAL);
+	ck_assert_int_eq(timerfd_set(f, 0, &v, NULL), -EINVAL);
 	v.value = (struct timespec64){ -1, 0 };
-	ck_assert_int_eq(timerfd_settime(f, 0, &v, NULL), -EINVAL);
+	ck_assert_int_eq(timerfd_set(f, 0, &v, NULL), -EINVAL);
 	v.value = ts(1);
 	v.interval.nsec = 1000000000;
-	ck_assert_int_eq(timerfd_settime(f, 0, &v, NULL), -EINVAL);
+	ck_assert_int_eq(timerfd_set(f, 0, &v, NULL), -EINVAL);
 	ck_assert_int_eq(eventfd_new(0, 0, &e), 0);
-	ck_assert_int_eq(timerfd_settime(e, 0, &v, NULL), -EINVAL);
-	ck_assert_int_eq(timerfd_gettime(e, &v), -EINVAL);
+	ck_assert_int_eq(timerfd_set(e, 0, &v, NULL), -EINVAL);
+	ck_assert_int_eq(timerfd_get(e, &v), -EINVAL);
 	file_put(e);
 }
 END_TEST
@@ -229,13 +229,13 @@ START_TEST(far_future)
 {
 	struct itimerspec64 v = { { 0, 0 }, { INT64_MAX, 999999999 } };
 
-	ck_assert_int_eq(timerfd_settime(f, 0, &v, NULL), 0);
+	ck_assert_int_eq(timerfd_set(f, 0, &v, NULL), 0);
 	ck_assert_uint_eq(file_poll(f, NULL), 0);
-	ck_assert_int_eq(timerfd_settime(f, TFD_TIMER_ABSTIME, &v, NULL), 0);
+	ck_assert_int_eq(timerfd_set(f, TFD_TIMER_ABSTIME, &v, NULL), 0);
 	ck_assert_uint_eq(file_poll(f, NULL), 0);
 	v.interval = v.value;
 	v.value = ts(1);
-	ck_assert_int_eq(timerfd_settime(f, 0, &v, NULL), 0);
+	ck_assert_int_eq(timerfd_set(f, 0, &v, NULL), 0);
 	fake_time_advance(1);
 	ck_assert_uint_eq(ticks(), 1);
 	ck_assert_uint_eq(ticks(), 0);

@@ -28,10 +28,12 @@ struct out {
 	size_t off, len, cap;
 };
 
+enum { TRACE = 3, OUTS = 4 };
+
 struct broker {
 	const struct run *run;
 	int ctl, sig;
-	struct out out[3];   /* 1: stdout, 2: stderr, 0: trace file */
+	struct out out[4];   /* 1: stdout, 2: stderr, 0: the terminal, when only fd 0 is one; TRACE: trace file */
 	struct out to_guest; /* frames not yet taken by the socket */
 	char *in;            /* bytes of frames not yet complete */
 	size_t in_len, in_cap;
@@ -86,7 +88,7 @@ static void out_flush(struct broker *b, int i)
 {
 	struct out *o = &b->out[i];
 
-	while (!out_empty(o) && !o->closed) {
+	while (o->fd >= 0 && !out_empty(o) && !o->closed) {
 		struct pollfd p = { o->fd, POLLOUT, 0 };
 
 		if (!o->regular && (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLOUT | POLLERR | POLLHUP))))
@@ -100,7 +102,7 @@ static void out_flush(struct broker *b, int i)
 			uint8_t fd = (uint8_t)i;
 
 			o->closed = true;
-			if (i)
+			if (i == 1 || i == 2)
 				send_frame(b, CTL_CLOSED, &fd, 1);
 		} else if (errno == EAGAIN) {
 			return;
@@ -119,7 +121,8 @@ static void take_frame(struct broker *b, uint32_t type, const char *p, uint32_t 
 	switch (type) {
 	case CTL_STDOUT: out_put(&b->out[1], p, n); break;
 	case CTL_STDERR: case CTL_LOG: out_put(&b->out[2], p, n); break;
-	case CTL_TRACE: out_put(&b->out[b->out[0].fd >= 0 ? 0 : 2], p, n); break;
+	case CTL_TTY: out_put(&b->out[0], p, n); break;
+	case CTL_TRACE: out_put(&b->out[b->out[TRACE].fd >= 0 ? TRACE : 2], p, n); break;
 	case CTL_CREDIT: b->credit += v; break;
 	case CTL_EXIT:
 		b->done = true;
@@ -263,9 +266,16 @@ static void poll_once(struct broker *b, bool *alive)
 		write_guest(b);
 	if (p[0].revents & (POLLIN | POLLHUP | POLLERR))
 		*alive = read_guest(b);
-	for (int i = 0; i < 3; i++)
-		if (b->out[i].fd >= 0)
-			out_flush(b, i);
+	for (int i = 0; i < OUTS; i++)
+		out_flush(b, i);
+}
+
+static bool all_flushed(const struct broker *b)
+{
+	for (int i = 0; i < OUTS; i++)
+		if (!out_empty(&b->out[i]))
+			return false;
+	return true;
 }
 
 int broker_run(const struct run *r, int ctl_fd, int qemu_pid)
@@ -276,7 +286,8 @@ int broker_run(const struct run *r, int ctl_fd, int qemu_pid)
 
 	if (r->trace_file && (trace = open(r->trace_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0)
 		die(EXIT_DOPPEL, "%s: %s", r->trace_file, strerror(errno));
-	out_open(&b.out[0], trace);
+	out_open(&b.out[0], 0);
+	out_open(&b.out[TRACE], trace);
 	out_open(&b.out[1], 1);
 	out_open(&b.out[2], 2);
 	open_signals(&b);
@@ -284,11 +295,11 @@ int broker_run(const struct run *r, int ctl_fd, int qemu_pid)
 	while (alive && !b.done)
 		poll_once(&b, &alive);
 	/* What the guest wrote before it ended must arrive, however slowly it is taken. */
-	while (!out_empty(&b.out[1]) || !out_empty(&b.out[2]) || !out_empty(&b.out[0])) {
+	while (!all_flushed(&b)) {
 		struct pollfd p[2] = { { out_empty(&b.out[1]) ? -1 : 1, POLLOUT, 0 }, { out_empty(&b.out[2]) ? -1 : 2, POLLOUT, 0 } };
 
 		poll(p, 2, 100);
-		for (int i = 0; i < 3; i++)
+		for (int i = 0; i < OUTS; i++)
 			out_flush(&b, i);
 	}
 	if (trace >= 0)
