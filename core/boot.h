@@ -9,6 +9,7 @@
  *   trace                        print every syscall (to the trace stream: the log)
  *   aslr=0                       no address randomisation
  *   inject=…                     strace syntax, see shim/inject.c; may repeat
+ *   debug                        a debugger is attached: map executable files eagerly
  *   verbose                      boot messages on the log
  *   ring0 tsc=HZ epoch=NS …      platform words, ignored by core
  *

@@ -24,8 +24,7 @@ static struct timer slice_timer;
 static struct thread boot_thread; /* runs core_main() on the platform's boot stack */
 static struct thread *ended;      /* to be put once its stack is no longer in use */
 
-struct thread *current_thread(void) { return plat_cpu()->current; }
-struct proc *current_proc(void) { return plat_cpu()->current->proc; }
+struct proc *current_proc(void) { return current_thread()->proc; }
 
 static void slice_over(struct timer *t)
 {

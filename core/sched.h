@@ -3,9 +3,9 @@
 #ifndef CORE_SCHED_H
 #define CORE_SCHED_H
 
-#include "core/types.h"
+#include "core/cpu.h"
+#include "plat/plat.h"
 
-struct cpu;
 struct thread;
 
 extern struct cpu *cpu_all[1];
@@ -27,7 +27,7 @@ _Noreturn void sched_end(void);
 int sched_point(void);
 
 /* The current thread. Never NULL after sched_init(). */
-struct thread *current_thread(void);
+static inline struct thread *current_thread(void) { return plat_cpu_fast()->current; }
 struct proc *current_proc(void);
 
 #endif

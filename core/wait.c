@@ -101,28 +101,37 @@ bool mutex_trylock(struct mutex *m)
 	return true;
 }
 
-void mutex_lock(struct mutex *m)
+/* Kept out of the way of the usual case. */
+static __attribute__((noinline)) void lock_contended(struct mutex *m)
 {
 	struct thread *t = current_thread();
 
-	if (likely(!m->owner)) {
-		m->owner = t;
-		return;
-	}
 	kassert(m->owner != t);
 	/* Ownership is handed over by mutex_unlock(), so a woken waiter owns the mutex already. */
 	wait_event_flags(&m->waiters, m->owner == t, TIME_NEVER, false, true);
 }
 
-void mutex_unlock(struct mutex *m)
+void mutex_lock(struct mutex *m)
+{
+	if (likely(!m->owner))
+		m->owner = current_thread();
+	else
+		lock_contended(m);
+}
+
+static __attribute__((noinline)) void unlock_contended(struct mutex *m)
 {
 	kassert(m->owner == current_thread());
-	if (list_empty(&m->waiters.waiters)) {
-		m->owner = NULL;
-		return;
-	}
 	struct waiter *w = list_entry(m->waiters.waiters.next, struct waiter, link);
 
 	m->owner = w->owner;
 	waitq_wake_nr(&m->waiters, 0, 1);
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	if (likely(m->owner == current_thread() && list_empty(&m->waiters.waiters)))
+		m->owner = NULL;
+	else
+		unlock_contended(m);
 }

@@ -32,7 +32,11 @@ void waitq_remove(struct waiter *w);               /* harmless when w is not que
 /* Calls wake() of every waiter, and of at most nr exclusive ones; events are POLL… bits telling what happened (0: any).
  * Returns how many exclusive waiters were woken. */
 unsigned waitq_wake_nr(struct waitq *q, unsigned events, unsigned nr);
-static inline void waitq_wake(struct waitq *q, unsigned events) { waitq_wake_nr(q, events, 1); }
+static inline void waitq_wake(struct waitq *q, unsigned events)
+{
+	if (!waitq_empty(q))
+		waitq_wake_nr(q, events, 1);
+}
 static inline void waitq_wake_all(struct waitq *q, unsigned events) { waitq_wake_nr(q, events, ~0u); }
 
 /* Sleeps until q is woken (0), the monotonic deadline passes (-ETIMEDOUT) or a signal is pending (-EINTR). One sleep:

@@ -10,6 +10,7 @@
 #include "core/mm/slab.h"
 #include "core/printf.h"
 #include "core/proc/proc.h"
+#include "core/proc/thread.h"
 #include "core/sched.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/fcntl.h"
@@ -157,7 +158,7 @@ void fdtable_close_on_exec(struct fdtable *t)
 
 /* ---- of the current process ---- */
 
-static struct fdtable *table(void) { return current_proc()->files; }
+static struct fdtable *table(void) { return current_thread()->proc->files; }
 
 static struct file *slot(int fd)
 {

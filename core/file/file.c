@@ -241,6 +241,10 @@ static bool has_position(const struct file *f)
 	return f->ops->seek && f->ops->seek != file_seek_noop;
 }
 
+/* read(2) and write(2) hold the position of regular files while they run, and of nothing else, as on Linux: a device
+ * that sleeps may be read by two threads at once. */
+static bool shares_position(const struct file *f) { return S_ISREG(f->inode->mode); }
+
 /* The length as an argument, and the offset it would end at (lseek and pread allow no offsets beyond 2^63 - 1). */
 static int clip(struct uio *u, int64_t pos)
 {
@@ -307,6 +311,31 @@ static long write_at(struct file *f, struct uio *u, int64_t *pos)
 	return r;
 }
 
+/* Of their own, so that transfers without a position do not pay for them. */
+static __attribute__((noinline)) long read_locked(struct file *f, struct uio *u)
+{
+	long r;
+
+	mutex_lock(&f->pos_lock);
+	r = clip(u, f->pos);
+	if (likely(!r))
+		r = f->ops->read(f, u, &f->pos);
+	mutex_unlock(&f->pos_lock);
+	return r;
+}
+
+static __attribute__((noinline)) long write_locked(struct file *f, struct uio *u)
+{
+	long r;
+
+	mutex_lock(&f->pos_lock);
+	r = clip(u, f->pos);
+	if (likely(!r))
+		r = write_at(f, u, &f->pos);
+	mutex_unlock(&f->pos_lock);
+	return r;
+}
+
 long file_read(struct file *f, struct uio *u)
 {
 	long r;
@@ -315,16 +344,10 @@ long file_read(struct file *f, struct uio *u)
 		return -EBADF;
 	if (unlikely(!f->ops->read))
 		return -EINVAL;
-	if (!has_position(f)) {
-		r = clip(u, 0);
-		return unlikely(r) ? r : f->ops->read(f, u, &f->pos);
-	}
-	mutex_lock(&f->pos_lock);
-	r = clip(u, f->pos);
-	if (likely(!r))
-		r = f->ops->read(f, u, &f->pos);
-	mutex_unlock(&f->pos_lock);
-	return r;
+	if (shares_position(f))
+		return read_locked(f, u);
+	r = clip(u, 0);
+	return unlikely(r) ? r : f->ops->read(f, u, &f->pos);
 }
 
 long file_write(struct file *f, struct uio *u)
@@ -335,16 +358,10 @@ long file_write(struct file *f, struct uio *u)
 		return -EBADF;
 	if (unlikely(!f->ops->write))
 		return -EINVAL;
-	if (!has_position(f)) {
-		r = clip(u, 0);
-		return unlikely(r) ? r : f->ops->write(f, u, &f->pos);
-	}
-	mutex_lock(&f->pos_lock);
-	r = clip(u, f->pos);
-	if (likely(!r))
-		r = write_at(f, u, &f->pos);
-	mutex_unlock(&f->pos_lock);
-	return r;
+	if (shares_position(f))
+		return write_locked(f, u);
+	r = clip(u, 0);
+	return unlikely(r) ? r : f->ops->write(f, u, &f->pos);
 }
 
 /* pread(2) and pwrite(2) answer in this order: a bad offset, no position, the wrong mode. */

@@ -1,6 +1,6 @@
-/* /dev: a tmpfs with the usual nodes, links and directories in it (mode, numbers and links as on Linux: null(4), full(4),
- * random(4), tty(4), fd(4)), and the character devices behind them. A device belongs to its number, not to this file
- * system: mknod(2) elsewhere works as well.
+/* /dev: a tmpfs with the usual nodes, links and directories in it (mode, numbers and links as on Linux: null(4),
+ * full(4), random(4), tty(4), fd(4)), and the character devices behind them. A device belongs to its number, not to
+ * this file system: mknod(2) elsewhere works as well.
  *
  * Missing: pseudo terminals (ptmx, pts), kmsg, block devices. */
 #include "core/fs/devfs.h"
@@ -124,8 +124,12 @@ static const struct chrdev {
 	uint32_t mode;
 	const struct file_ops *ops; /* NULL: the terminal */
 } chrdevs[] = {
-	{ "null", 1, 3, 0666, &null_ops },      { "zero", 1, 5, 0666, &zero_ops },     { "full", 1, 7, 0666, &full_ops },
-	{ "random", 1, 8, 0666, &random_ops },  { "urandom", 1, 9, 0666, &random_ops }, { "tty", 5, 0, 0666, NULL },
+	{ "null", 1, 3, 0666, &null_ops },
+	{ "zero", 1, 5, 0666, &zero_ops },
+	{ "full", 1, 7, 0666, &full_ops },
+	{ "random", 1, 8, 0666, &random_ops },
+	{ "urandom", 1, 9, 0666, &random_ops },
+	{ "tty", 5, 0, 0666, NULL },
 	{ "console", 5, 1, 0600, NULL },
 };
 

@@ -1,11 +1,12 @@
-/* A file system on a 9P2000.L server: lookup, inodes and the super. Ways and attributes are in p9_node.c, changes of names
- * in p9_name.c, data and listings in p9_data.c, the session in p9_client.c, the messages in p9_msg.c.
+/* A file system on a 9P2000.L server: lookup, inodes and the super. Ways and attributes are in p9_node.c, changes of
+ * names in p9_name.c, data and listings in p9_data.c, the session in p9_client.c, the messages in p9_msg.c.
  *
  * Inodes key on the qid path. A read-only export is taken as immutable while it is mounted: attributes, listings and
  * absent names are cached for good, and the server is asked twice for a new file: a walk and its attributes. On a
  * writable one every lookup walks.
  *
- * Missing: extended attributes and ACLs; a file's other hard links, once the one it was found by is gone at the host. */
+ * Missing: extended attributes and ACLs; a file's other hard links, once the one it was found by is gone at the
+ * host. */
 #include "core/fs/p9_node.h"
 #include "core/fs/devfs.h"
 #include "core/lib/string.h"
@@ -37,7 +38,8 @@ static const struct inode_ops *ops_for(const struct p9_fs *fs, uint32_t mode)
 	return fs->readonly ? &special_ops_ro : &special_ops_rw;
 }
 
-/* Makes the inode for attributes a, with fid f (in use, consumed, also when this fails). opened: f is open for writing. */
+/* Makes the inode for attributes a, with fid f (in use, consumed, also when this fails). opened: f is open for
+ * writing. */
 int p9_inode_make(struct super *s, struct p9_node *dir, const struct name *name, struct p9_fid *f, bool opened,
 		      const struct p9_attr *a, struct inode **out)
 {
@@ -239,7 +241,8 @@ static void p9_evict(struct inode *inode)
 }
 
 #define COMMON_OPS .evict = p9_evict, .open = p9_open
-#define COMMON_RW  COMMON_OPS, .getattr = p9_rw_getattr, .revalidate = p9_rw_revalidate, .setattr = p9_rw_setattr, .fsync = p9_fsync
+#define ATTR_RW    .getattr = p9_rw_getattr, .setattr = p9_rw_setattr
+#define COMMON_RW  COMMON_OPS, ATTR_RW, .revalidate = p9_rw_revalidate, .fsync = p9_fsync
 
 static const struct inode_ops file_ops_ro = { COMMON_OPS, .read_pages = p9_read_pages };
 static const struct inode_ops file_ops_rw = { COMMON_RW, .read_pages = p9_read_pages, .write_pages = p9_write_pages };
@@ -256,15 +259,11 @@ static const struct inode_ops dir_ops_rw = {
 	.rename = p9_rename,
 };
 static const struct inode_ops link_ops_ro = { .evict = p9_evict, .readlink = p9_readlink };
-static const struct inode_ops link_ops_rw = {
-	.evict = p9_evict, .readlink = p9_readlink, .getattr = p9_rw_getattr, .setattr = p9_rw_setattr
-};
+static const struct inode_ops link_ops_rw = { .evict = p9_evict, .readlink = p9_readlink, ATTR_RW };
 static const struct inode_ops chr_ops_ro = { .evict = p9_evict, .open = chrdev_open };
-static const struct inode_ops chr_ops_rw = {
-	.evict = p9_evict, .open = chrdev_open, .getattr = p9_rw_getattr, .setattr = p9_rw_setattr
-};
+static const struct inode_ops chr_ops_rw = { .evict = p9_evict, .open = chrdev_open, ATTR_RW };
 static const struct inode_ops special_ops_ro = { .evict = p9_evict };
-static const struct inode_ops special_ops_rw = { .evict = p9_evict, .getattr = p9_rw_getattr, .setattr = p9_rw_setattr };
+static const struct inode_ops special_ops_rw = { .evict = p9_evict, ATTR_RW };
 
 static int p9_statfs(struct super *s, struct statfs_k *out)
 {
@@ -281,7 +280,10 @@ static int p9_statfs(struct super *s, struct statfs_k *out)
 	p9_end(fs->c, slot);
 	if (err)
 		return err;
-	*out = (struct statfs_k){ st.type, st.bsize, st.blocks, st.bfree, st.bavail, st.files, st.ffree, st.namelen, st.bsize, 0 };
+	*out = (struct statfs_k){
+		.type = st.type, .bsize = st.bsize, .frsize = st.bsize, .blocks = st.blocks, .bfree = st.bfree,
+		.bavail = st.bavail, .files = st.files, .ffree = st.ffree, .namelen = st.namelen,
+	};
 	return 0;
 }
 

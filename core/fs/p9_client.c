@@ -1,11 +1,12 @@
 /* The 9P session: requests in flight, fids, and the calls that move data.
  *
  * Requests: a slot is a page with a tag, the plat_9p_req, and room for an ordinary message each way; bulk data goes
- * straight to and from page-cache pages. One slot always exists, so that dirty pages can be written back when there is no
- * memory for another. A sender sleeps until its own reply is there; whoever takes IRQ_9P wakes the senders.
+ * straight to and from page-cache pages. One slot always exists, so that dirty pages can be written back when there
+ * is no memory for another. A sender sleeps until its own reply is there; whoever takes IRQ_9P wakes the senders.
  *
- * Fids: numbers come from a bitmap and return to it when the clunk's reply is there, not before. Idle fids form an LRU
- * list; beyond P9_FID_SOFT of them the oldest goes for each new one, because the server may hold a descriptor for each.
+ * Fids: numbers come from a bitmap and return to it when the clunk's reply is there, not before. Idle fids form an
+ * LRU list; beyond P9_FID_SOFT of them the oldest goes for each new one, because the server may hold a descriptor for
+ * each.
  *
  * Not here: Tflush (nothing is ever abandoned), authentication, extended attributes. */
 #include "core/fs/p9_client.h"

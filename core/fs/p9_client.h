@@ -66,7 +66,8 @@ void p9_client_free(struct p9_client *c);
 struct p9_slot *p9_begin(struct p9_client *c, uint8_t type);
 /* Room for a reply larger than P9_SMALL; buf stays the caller's and must last until p9_end(). */
 void p9_reply_buffer(struct p9_slot *s, void *buf, size_t size);
-/* More to send, or room for the rest of a reply whose head is `head` bytes long. Physically contiguous kernel memory. */
+/* More to send, or room for the rest of a reply whose head is `head` bytes long. Physically contiguous kernel
+ * memory. */
 void p9_add_out(struct p9_slot *s, void *base, size_t len);
 void p9_add_in(struct p9_slot *s, size_t head, void *base, size_t len);
 /* Sends and waits: 0, with s->in behind the reply's header; the server's -errno; -EIO. */
@@ -105,8 +106,8 @@ int p9_getattr(struct p9_client *c, struct p9_fid *f, struct p9_attr *a);
 int p9_lopen(struct p9_client *c, struct p9_fid *f, uint32_t flags);
 /* The most data that one message may carry for a fid whose open said `iounit`. */
 uint32_t p9_data_max(const struct p9_client *c, uint32_t iounit);
-/* Up to iounit bytes at off, at most `len`, from or to n pages, beginning `skip` bytes into the first: bytes, 0 at the end
- * of the file (read), -errno. Short counts are possible. */
+/* Up to iounit bytes at off, at most `len`, from or to n pages, beginning `skip` bytes into the first: bytes, 0 at
+ * the end of the file (read), -errno. Short counts are possible. */
 long p9_read(struct p9_client *c, struct p9_fid *f, struct page **pages, size_t skip, uint64_t off, size_t len);
 long p9_write(struct p9_client *c, struct p9_fid *f, struct page **pages, size_t skip, uint64_t off, size_t len);
 

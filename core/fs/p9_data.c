@@ -2,11 +2,11 @@
  *
  * A file is opened on the server when its first page is read or when it is opened for writing, once per inode and
  * direction, however many programs have it open. Directories are read whole: the server's offsets are opaque 64-bit
- * numbers that need not fit lseek(2), a position in a listing always does, and on a read-only export the listing answers
- * later lookups of absent names, too.
+ * numbers that need not fit lseek(2), a position in a listing always does, and on a read-only export the listing
+ * answers later lookups of absent names, too.
  *
- * Missing: locks on the server (fcntl and flock work among our own processes), preallocation, SEEK_DATA; writing parts of
- * pages of a file that we may not read. */
+ * Missing: locks on the server (fcntl and flock work among our own processes), preallocation, SEEK_DATA; writing
+ * parts of pages of a file that we may not read. */
 #include "core/file/file.h"
 #include "core/fs/p9_node.h"
 #include "core/lib/string.h"
@@ -212,8 +212,8 @@ int p9_open(struct inode *inode, struct file *f)
 	bool write = file_writable(f);
 	int err = 0;
 
-	/* The server's host may refuse what the mode allows (we are somebody else there), and open(2) must say so; for what
-	 * everybody may read the question can wait until the first page is wanted. */
+	/* The server's host may refuse what the mode allows (we are somebody else there), and open(2) must say so;
+	 * for what everybody may read the question can wait until the first page is wanted. */
 	if (S_ISREG(inode->mode) && (write || !(inode->mode & S_IROTH))) {
 		err = p9_open_fid(node, write, &fid);
 		if (!err)
@@ -426,8 +426,8 @@ int p9_dir_fetch(struct p9_node *n, struct p9_dir **out)
 	return r;
 }
 
-/* The listing that f reads, with a reference: the directory's for good when it cannot change; else the one that was made
- * when f was opened or rewound, so that positions keep their meaning. */
+/* The listing that f reads, with a reference: the directory's for good when it cannot change; else the one that was
+ * made when f was opened or rewound, so that positions keep their meaning. */
 static int dir_listing(struct inode *dir, struct file *f, int64_t pos, struct p9_dir **out)
 {
 	struct p9_node *n = p9_node_of(dir);

@@ -1,8 +1,9 @@
-/* Encoding and decoding of 9P2000.L messages. Pure functions on buffers, so that a fuzzer can feed the decoders bytes.
+/* Encoding and decoding of 9P2000.L messages. Pure functions on buffers, so that a fuzzer can feed the decoders
+ * bytes.
  *
- * A reader that meets the end of its buffer, or an impossible value, turns bad: it yields zeroes from then on, and the
- * parse functions answer -EIO. They check everything that later code relies on: types, sizes that fit an off_t, names that
- * are names. */
+ * A reader that meets the end of its buffer, or an impossible value, turns bad: it yields zeroes from then on, and
+ * the parse functions answer -EIO. They check everything that later code relies on: types, sizes that fit an off_t,
+ * names that are names. */
 #include "core/fs/p9_msg.h"
 #include "core/lib/string.h"
 #include "shim/abi/errno.h"

@@ -1,11 +1,11 @@
 /* The 9P file system's nodes, which know the way to a file on the server, and its attributes.
  *
- * A node is parent node and name. It lets fids be given back under pressure and be had again with one Twalk of up to 16
- * names from the nearest node above that still has one.
+ * A node is parent node and name. It lets fids be given back under pressure and be had again with one Twalk of up to
+ * 16 names from the nearest node above that still has one.
  *
- * Attributes of a writable export come from the server at every stat and open. A changed version, size or time drops the
- * clean cached pages, unless the change was our own; while data of ours is not all there, the server's size and times do
- * not count. */
+ * Attributes of a writable export come from the server at every stat and open. A changed version, size or time drops
+ * the clean cached pages, unless the change was our own; while data of ours is not all there, the server's size and
+ * times do not count. */
 #include "core/fs/p9_node.h"
 #include "core/lib/string.h"
 #include "core/mm/slab.h"

@@ -23,8 +23,8 @@ struct p9_dir {
 	uint32_t mask;
 };
 
-/* Belongs to an inode (inode->priv), and outlives it while nodes below it need the way: a fid that was given back to the
- * server is had again by walking the names from the nearest node that still has one. */
+/* Belongs to an inode (inode->priv), and outlives it while nodes below it need the way: a fid that was given back to
+ * the server is had again by walking the names from the nearest node that still has one. */
 struct p9_node {
 	unsigned refs;           /* the inode's, those of nodes below, and temporary ones */
 	struct p9_node *parent;  /* reference held; NULL: the root */
@@ -54,7 +54,8 @@ static inline struct p9_node *p9_node_of(const struct inode *inode) { return ino
 static inline const struct p9_fs *p9_fs_of(const struct inode *inode) { return inode->super->priv; }
 
 /* core/fs/p9.c */
-/* Makes the inode for attributes a, with fid f (in use, consumed, also when this fails). opened: f is open for writing. */
+/* Makes the inode for attributes a, with fid f (in use, consumed, also when this fails). opened: f is open for
+ * writing. */
 int p9_inode_make(struct super *s, struct p9_node *dir, const struct name *name, struct p9_fid *f, bool opened,
 		  const struct p9_attr *a, struct inode **out);
 /* The inode that is known for qid, with a reference, or NULL; one that has lost the number to another file leaves the
@@ -83,7 +84,8 @@ void p9_attr_remember(struct p9_node *n, const struct p9_attr *a);       /* what
 int p9_rw_getattr(struct inode *inode);
 int p9_rw_revalidate(struct inode *inode);
 int p9_rw_setattr(struct inode *inode, const struct iattr *a);
-/* A fid that is not opened, in use by the caller (p9_fid_put). -ENOENT: nameless; -ESTALE: the name is another file's. */
+/* A fid that is not opened, in use by the caller (p9_fid_put). -ENOENT: nameless; -ESTALE: the name is another
+ * file's. */
 int p9_node_fid(struct p9_node *n, struct p9_fid **out);
 /* Any fid, in use, for attributes. */
 int p9_node_any_fid(struct p9_node *n, struct p9_fid **out);

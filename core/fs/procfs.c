@@ -1,5 +1,5 @@
-/* /proc: what concerns the whole system. Processes are in procfs_pid.c, /proc/sys in procfs_sys.c. The formats are those of
- * proc(5), field by field; what we do not count is 0.
+/* /proc: what concerns the whole system. Processes are in procfs_pid.c, /proc/sys in procfs_sys.c. The formats are
+ * those of proc(5), field by field; what we do not count is 0.
  *
  * Missing: kmsg, kcore, net, irq, tty, the counters of interrupts and disks. */
 #include "core/fs/procfs.h"
@@ -121,12 +121,10 @@ int procfs_mountinfo(const struct text_inode *t, struct seqbuf *b)
 			      DEV_MAJOR(m->super->dev), DEV_MINOR(m->super->dev));
 		print_point(b, m, buf);
 		seqbuf_str(b, " ");
-		print_options(b, m->flags);
+		print_options(b, m->flags | m->super->flags);
 		seqbuf_printf(b, ",relatime - %s ", m->super->type);
 		procfs_escaped(b, mount_source(m));
-		seqbuf_str(b, " ");
-		print_options(b, m->super->flags);
-		seqbuf_str(b, "\n");
+		seqbuf_printf(b, " %s\n", m->super->flags & MS_RDONLY ? "ro" : "rw");
 	}
 	kfree(buf);
 	return 0;
@@ -174,8 +172,8 @@ static int meminfo_show(const struct text_inode *t, struct seqbuf *b)
 	kib(b, "VmallocUsed", 0);
 	kib(b, "VmallocChunk", 0);
 	kib(b, "AnonHugePages", 0);
-	seqbuf_str(b, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\n"
-		      "Hugepagesize:       2048 kB\nHugetlb:               0 kB\n");
+	seqbuf_str(b, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
+		      "HugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB\n");
 	return 0;
 }
 
@@ -184,8 +182,8 @@ static int vmstat_show(const struct text_inode *t, struct seqbuf *b)
 	struct page_stats st;
 
 	page_stats(&st);
-	seqbuf_printf(b, "nr_free_pages %lu\nnr_file_pages %lu\nnr_dirty %lu\nnr_writeback 0\nnr_slab_unreclaimable %lu\n", st.free,
-		      st.cache, st.dirty, st.slab);
+	seqbuf_printf(b, "nr_free_pages %lu\nnr_file_pages %lu\nnr_dirty %lu\n", st.free, st.cache, st.dirty);
+	seqbuf_printf(b, "nr_writeback 0\nnr_slab_unreclaimable %lu\n", st.slab);
 	seqbuf_str(b, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\noom_kill 0\n");
 	return 0;
 }
@@ -269,8 +267,8 @@ static int loadavg_show(const struct text_inode *t, struct seqbuf *b)
 
 static int version_show(const struct text_inode *t, struct seqbuf *b)
 {
-	seqbuf_printf(b, "%s version %s (doppel@%s) (gcc %s) %s\n", UNAME_SYSNAME, UNAME_RELEASE, plat_name(), __VERSION__,
-		      UNAME_VERSION);
+	seqbuf_printf(b, "%s version %s (doppel@%s) (gcc %s) %s\n", UNAME_SYSNAME, UNAME_RELEASE, plat_name(),
+		      __VERSION__, UNAME_VERSION);
 	return 0;
 }
 

@@ -1,8 +1,8 @@
-/* /proc/PID and /proc/PID/task/TID: proc(5). The formats of stat, status and their kin are in procfs_stat.c; here are the
- * directories, the magic links, and what is read from the process's memory.
+/* /proc/PID and /proc/PID/task/TID: proc(5). The formats of stat, status and their kin are in procfs_stat.c; here are
+ * the directories, the magic links, and what is read from the process's memory.
  *
- * An inode knows only numbers: the process may be gone by the time it is asked, which is -ESRCH (-ENOENT for links). What
- * is looked at over a sleep is held by a reference.
+ * An inode knows only numbers: the process may be gone by the time it is asked, which is -ESRCH (-ENOENT for links).
+ * What is looked at over a sleep is held by a reference.
  *
  * Missing: mem, pagemap, map_files, ns, net; pages of another process that are not in memory read as the end. */
 #include "core/file/file.h"
@@ -121,8 +121,8 @@ static int cmdline_show(const struct text_inode *t, struct seqbuf *b)
 		return 0;
 	vaddr_t env_start = s->env_start, env_end = s->env_end, arg_end = s->arg_end;
 	err = print_memory(p, s->arg_start, arg_end, b);
-	/* A program that has written over the end of its arguments (setproctitle) means one string, up to its NUL, which may
-	 * lie in the environment. */
+	/* A program that has written over the end of its arguments (setproctitle) means one string, up to its NUL,
+	 * which may lie in the environment. */
 	if (err || b->failed || b->len == 0 || b->data[b->len - 1] == 0)
 		return err;
 	if (env_start == arg_end)
@@ -146,9 +146,13 @@ static int environ_show(const struct text_inode *t, struct seqbuf *b)
 static int auxv_show(const struct text_inode *t, struct seqbuf *b)
 {
 	struct proc *p;
+	const struct space *s;
 	int err = look(t, &p);
 
-	return err || !p->space ? err : print_memory(p, p->space->auxv_addr, p->space->auxv_addr + p->space->auxv_len, b);
+	if (err || !p->space)
+		return err;
+	s = p->space;
+	return print_memory(p, s->auxv_addr, s->auxv_addr + s->auxv_len, b);
 }
 
 static int print_space(const struct text_inode *t, struct seqbuf *b, void (*print)(struct space *, struct seqbuf *))

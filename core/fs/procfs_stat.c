@@ -21,9 +21,17 @@
 #define CAPS_ALL 0x1fffffffffful   /* CAP_LAST_CAP is 40 */
 #define PF_RANDOMIZE 0x400000u
 #define TTY_DEV 0x8800             /* 136:0 */
+#define STAT_SIGNALS 0x7ffffffful   /* stat shows the standard signals only */
 #define KIB(pages) ((pages) * (PAGE_SIZE / 1024))
 
-const char *procfs_comm(const struct proc *p, const struct thread *th) { return th ? th->comm : p->comm; }
+const char *procfs_comm(const struct proc *p, const struct thread *th)
+{
+	if (th && th->comm[0])
+		return th->comm;
+	return p->comm[0] || p->pid != 1 ? p->comm : "init"; /* the kernel's own process runs no program */
+}
+
+static int parent_pid(const struct proc *p) { return p->parent ? p->parent->pid : 0; }
 
 static char state_of(const struct proc *p, const struct thread *th)
 {
@@ -115,15 +123,17 @@ int procfs_stat_show(const struct text_inode *t, struct seqbuf *b)
 	bool tty = tty_present() && p->sid == tty_session();
 	times_of(p, th, t->tid == t->pid, &user, &system);
 
-	seqbuf_printf(b, "%d (%s) %c %d %d %d %d %d %u ", t->tid, procfs_comm(p, th), state_of(p, th),
-		      p->parent ? p->parent->pid : 0, p->pgid, p->sid, tty ? TTY_DEV : 0, tty ? tty_pgrp() : -1, PF_RANDOMIZE);
+	seqbuf_printf(b, "%d (%s) %c ", t->tid, procfs_comm(p, th), state_of(p, th));
+	seqbuf_printf(b, "%d %d %d ", parent_pid(p), p->pgid, p->sid);
+	seqbuf_printf(b, "%d %d %u ", tty ? TTY_DEV : 0, tty ? tty_pgrp() : -1, PF_RANDOMIZE);
 	seqbuf_printf(b, "%lu 0 %lu 0 %lu %lu 0 0 ", s ? s->faults_minor : 0, s ? s->faults_major : 0, user / TICK,
 		      system / TICK);
-	seqbuf_printf(b, "%d %d %u 0 %lu ", 20 + p->attrs.nice, p->attrs.nice, MAX(p->nthreads, 1u), p->start_time / TICK);
+	seqbuf_printf(b, "%d %d %u 0 %lu ", 20 + p->attrs.nice, p->attrs.nice, MAX(p->nthreads, 1u),
+		      p->start_time / TICK);
 	seqbuf_printf(b, "%lu %lu %lu ", m.size << PAGE_SHIFT, m.rss_anon + m.rss_file, p->rlimits[RLIMIT_RSS].cur);
 	seqbuf_printf(b, "%lu %lu %lu 0 0 ", s ? s->code_start : 0, s ? s->code_end : 0, s ? s->stack_top : 0);
-	seqbuf_printf(b, "%lu %lu %lu %lu ", (th ? th->sig_pending : 0) & 0x7fffffff, (th ? th->sig_mask : 0) & 0x7fffffff,
-		      sig.ignored & 0x7fffffff, sig.caught & 0x7fffffff);
+	seqbuf_printf(b, "%lu %lu ", (th ? th->sig_pending : 0) & STAT_SIGNALS, (th ? th->sig_mask : 0) & STAT_SIGNALS);
+	seqbuf_printf(b, "%lu %lu ", sig.ignored & STAT_SIGNALS, sig.caught & STAT_SIGNALS);
 	seqbuf_printf(b, "0 0 0 %d 0 %d %d 0 0 0 ", SIGCHLD, p->attrs.sched_priority, p->attrs.sched_policy);
 	seqbuf_printf(b, "0 0 %lu %lu %lu %lu %lu %d\n", s ? s->brk_start : 0, s ? s->arg_start : 0, s ? s->arg_end : 0,
 		      s ? s->env_start : 0, s ? s->env_end : 0, p->exit_status);
@@ -141,7 +151,8 @@ int procfs_statm_show(const struct text_inode *t, struct seqbuf *b)
 	proc_get(p);
 	vm_sums(p->space, &m);
 	proc_put(p);
-	seqbuf_printf(b, "%lu %lu %lu %lu 0 %lu 0\n", m.size, m.rss_anon + m.rss_file, m.rss_file, m.code, m.data + m.stack);
+	seqbuf_printf(b, "%lu %lu %lu %lu 0 %lu 0\n", m.size, m.rss_anon + m.rss_file, m.rss_file, m.code,
+		      m.data + m.stack);
 	return 0;
 }
 
@@ -151,8 +162,9 @@ static void print_identity(struct seqbuf *b, const struct proc *p)
 {
 	const struct cred *c = p->cred;
 
-	seqbuf_printf(b, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\nGroups:\t", c->ruid, c->euid, c->suid, c->fsuid,
-		      c->rgid, c->egid, c->sgid, c->fsgid, p->files ? p->files->size : 0);
+	seqbuf_printf(b, "Uid:\t%u\t%u\t%u\t%u\n", c->ruid, c->euid, c->suid, c->fsuid);
+	seqbuf_printf(b, "Gid:\t%u\t%u\t%u\t%u\n", c->rgid, c->egid, c->sgid, c->fsgid);
+	seqbuf_printf(b, "FDSize:\t%u\nGroups:\t", p->files ? p->files->size : 0);
 	for (uint32_t i = 0; i < c->ngroups; i++)
 		seqbuf_printf(b, "%u ", c->groups[i]);
 	seqbuf_printf(b, "%s\n", c->ngroups ? "" : " ");
@@ -203,8 +215,8 @@ static void print_capabilities(struct seqbuf *b, const struct proc *p)
 	uint64_t permitted = c->ruid == 0 || c->euid == 0 || c->suid == 0 ? CAPS_ALL : 0;
 	uint64_t effective = c->euid == 0 ? CAPS_ALL : 0;
 
-	seqbuf_printf(b, "CapInh:\t%016x\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016x\n", 0, permitted,
-		      effective, CAPS_ALL, 0);
+	seqbuf_printf(b, "CapInh:\t%016x\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", 0, permitted, effective);
+	seqbuf_printf(b, "CapBnd:\t%016lx\nCapAmb:\t%016x\n", CAPS_ALL, 0);
 	seqbuf_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", p->attrs.no_new_privs);
 }
 
@@ -222,8 +234,8 @@ int procfs_status_show(const struct text_inode *t, struct seqbuf *b)
 	seqbuf_printf(b, "Name:\t%s\n", procfs_comm(p, th));
 	if (p->fs)
 		seqbuf_printf(b, "Umask:\t%04o\n", p->fs->umask);
-	seqbuf_printf(b, "State:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", state, state_name(state),
-		      p->pid, t->tid, p->parent ? p->parent->pid : 0);
+	seqbuf_printf(b, "State:\t%c (%s)\nTgid:\t%d\nNgid:\t0\n", state, state_name(state), p->pid);
+	seqbuf_printf(b, "Pid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", t->tid, parent_pid(p));
 	print_identity(b, p);
 	seqbuf_printf(b, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", p->pid, t->tid, p->pgid, p->sid);
 	vm_sums(p->space, &m); /* may sleep */
@@ -233,8 +245,8 @@ int procfs_status_show(const struct text_inode *t, struct seqbuf *b)
 	print_signals(b, p, th);
 	print_capabilities(b, p);
 	seqbuf_str(b, "Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
-	seqbuf_printf(b, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", th ? th->voluntary_switches : 0,
-		      th ? th->involuntary_switches : 0);
+	seqbuf_printf(b, "voluntary_ctxt_switches:\t%lu\n", th ? th->voluntary_switches : 0);
+	seqbuf_printf(b, "nonvoluntary_ctxt_switches:\t%lu\n", th ? th->involuntary_switches : 0);
 	proc_put(p);
 	return 0;
 }
@@ -292,7 +304,8 @@ int procfs_limits_show(const struct text_inode *t, struct seqbuf *b)
 
 int procfs_io_show(const struct text_inode *t, struct seqbuf *b)
 {
-	seqbuf_str(b, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
+	seqbuf_str(b, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\n"
+		      "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
 	return 0;
 }
 

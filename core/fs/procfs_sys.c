@@ -1,5 +1,5 @@
-/* /proc/sys: the values that programs read, with Linux's defaults where nothing here depends on them (proc_sys(5) and the
- * kernel's Documentation/admin-guide/sysctl). The host name can be set; other writes answer EINVAL. */
+/* /proc/sys: the values that programs read, with Linux's defaults where nothing here depends on them (proc_sys(5) and
+ * the kernel's Documentation/admin-guide/sysctl). The host name can be set; other writes answer EINVAL. */
 #include "core/boot.h"
 #include "core/file/file.h"
 #include "core/fs/procfs.h"

@@ -1,5 +1,5 @@
-/* /sys: only what programs read to learn about the machine: processors, huge pages, an empty cgroup directory. Files have
- * st_size 4096, as on Linux. The tree is a table; core/fs/textfs.c does the rest. */
+/* /sys: only what programs read to learn about the machine: processors, huge pages, an empty cgroup directory. Files
+ * have st_size 4096, as on Linux. The tree is a table; core/fs/textfs.c does the rest. */
 #include "core/fs/textfs.h"
 #include "shim/abi/stat.h"
 
@@ -86,11 +86,17 @@ static const struct text_node fs_children[] = {
 	{ 0 },
 };
 
+static const struct text_node dev_children[] = {
+	{ .name = "block", .mode = DIR_MODE },
+	{ .name = "char", .mode = DIR_MODE },
+	{ 0 },
+};
+
 static const struct text_node root_children[] = {
 	{ .name = "block", .mode = DIR_MODE },
 	{ .name = "bus", .mode = DIR_MODE },
 	{ .name = "class", .mode = DIR_MODE },
-	{ .name = "dev", .mode = DIR_MODE },
+	{ .name = "dev", .mode = DIR_MODE, .children = dev_children },
 	{ .name = "devices", .mode = DIR_MODE, .children = devices_children },
 	{ .name = "firmware", .mode = DIR_MODE },
 	{ .name = "fs", .mode = DIR_MODE, .children = fs_children },

@@ -1,7 +1,7 @@
 /* Inodes, lookups and open files of procfs and sysfs. See textfs.h.
  *
- * Inode numbers come from the names on the way, so that readdir and stat agree without a table. An open file keeps its text
- * in f->priv. Writing replaces: each write(2) is one whole value.
+ * Inode numbers come from the names on the way, so that readdir and stat agree without a table. An open file keeps
+ * its text in f->priv. Writing replaces: each write(2) is one whole value.
  *
  * Missing: notification of changes by poll (mounts, sysfs attributes). */
 #include "core/fs/textfs.h"
@@ -21,7 +21,7 @@ static const struct file_ops text_file_ops;
 
 uint64_t text_ino(uint64_t dir, const char *name, size_t len)
 {
-	return (hash_bytes(name, len) ^ dir * 0x9e3779b97f4a7c15ul) >> 16 | 1ul << 32;
+	return (hash_bytes(name, len) ^ dir * 0x9e3779b97f4a7c15ul) >> 32 | 1u << 31;
 }
 
 int text_number(const char *name, size_t len)
@@ -141,7 +141,9 @@ static const struct inode_ops text_inode_ops = {
 	.lookup = text_lookup, .readdir = text_readdir, .setattr = text_setattr, .evict = text_evict
 };
 static const struct inode_ops link_inode_ops = { .readlink = text_readlink, .evict = text_evict };
-static const struct inode_ops magic_inode_ops = { .readlink = text_readlink, .follow = text_follow, .evict = text_evict };
+static const struct inode_ops magic_inode_ops = {
+	.readlink = text_readlink, .follow = text_follow, .evict = text_evict
+};
 
 /* ---- open files ---- */
 

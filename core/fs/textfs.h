@@ -1,8 +1,8 @@
-/* File systems of small generated texts: procfs and sysfs. The tree is made of tables of struct text_node; directories
- * whose content changes (processes, descriptors) have functions instead.
+/* File systems of small generated texts: procfs and sysfs. The tree is made of tables of struct text_node;
+ * directories whose content changes (processes, descriptors) have functions instead.
  *
- * A file's text is made at the first read of an open file, and again when it is read from the start, as Linux's seq_file
- * does. Nothing is cached: every lookup makes an inode and the last user frees it. */
+ * A file's text is made at the first read of an open file, and again when it is read from the start, as Linux's
+ * seq_file does. Nothing is cached: every lookup makes an inode and the last user frees it. */
 #ifndef CORE_FS_TEXTFS_H
 #define CORE_FS_TEXTFS_H
 

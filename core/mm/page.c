@@ -32,6 +32,8 @@ struct region {
 	paddr_t start, end; /* of the pages; the map lies below start */
 	paddr_t fresh;
 	struct page *map;   /* of the page at start */
+	size_t map_size;    /* bytes */
+	char *va;           /* of the page at start */
 };
 
 static struct region regions[MAX_REGIONS];
@@ -53,7 +55,7 @@ static size_t block_size(unsigned order)
 static struct region *region_of(const struct page *p)
 {
 	for (struct region *r = regions; r < regions + nregions; r++) {
-		if (p >= r->map && p < r->map + ((r->end - r->start) >> PAGE_SHIFT))
+		if ((uintptr_t)p - (uintptr_t)r->map < r->map_size)
 			return r;
 	}
 	panic("not a struct page: %p", (const void *)p);
@@ -85,7 +87,9 @@ struct page *pa_to_page(paddr_t pa)
 
 void *page_va(const struct page *p)
 {
-	return pa_va(page_to_pa(p));
+	const struct region *r = region_of(p);
+
+	return r->va + ((size_t)(p - r->map) << PAGE_SHIFT);
 }
 
 paddr_t va_to_pa(const void *va)
@@ -301,8 +305,11 @@ static void add_region(const struct plat_region *pr)
 	r->map = pa_va(pr->start);
 	r->start = r->fresh = pr->start + map_size;
 	r->end = pr->end;
+	r->va = pa_va(r->start);
+	pages = (r->end - r->start) >> PAGE_SHIFT;
+	r->map_size = pages * sizeof(struct page);
 	nregions++;
-	free_pages += (r->end - r->start) >> PAGE_SHIFT;
+	free_pages += pages;
 }
 
 void page_init(void)

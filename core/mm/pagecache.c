@@ -1,13 +1,13 @@
-/* The page cache: reading with read-ahead, writing, write-back, truncation and reclaim of the pages of an inode, which are
- * in a radix tree (core/mm/radix.c).
+/* The page cache: reading with read-ahead, writing, write-back, truncation and reclaim of the pages of an inode,
+ * which are in a radix tree (core/mm/radix.c).
  *
  * Invariants:
  * - The tree changes only between sleeps; an allocation may reclaim pages of this very tree.
- * - A clean, up-to-date page of an inode with read_pages is on the LRU list; any other page is on no list. A page of an
- *   inode without read_pages exists nowhere else and is never reclaimed.
- * - A cache with backing store and dirty pages is on dirty_caches and holds a reference to its inode.
- * Eviction is first in, first out with a second chance for pages used twice and for mapped ones, which are unmapped on
- * the first encounter so that a use shows as a fault.
+ * - A clean, up-to-date page of an inode with read_pages is on the LRU list; any other page is on no list. A page of
+ *   an inode without read_pages exists nowhere else and is never reclaimed.
+ * - A cache with backing store and dirty pages is on dirty_caches and holds a reference to its inode. Eviction is
+ *   first in, first out with a second chance for pages used twice and for mapped ones, which are unmapped on the
+ *   first encounter so that a use shows as a fault.
  *
  * Missing: read-ahead is synchronous; there is no flusher thread (data goes out at close, fsync, balance and exit). */
 #include "core/mm/pagecache.h"
@@ -243,9 +243,9 @@ static unsigned ra_window(struct pagecache *c, uint64_t index, unsigned want, bo
 	return (unsigned)n;
 }
 
-/* Inserts busy pages at [start, start + n) as far as RAM and what is there already allow; returns how many. Those outside
- * of [index, index + want) nobody has asked for yet: they may push out old pages, but not the few that are left when most
- * of RAM cannot be had. */
+/* Inserts busy pages at [start, start + n) as far as RAM and what is there already allow; returns how many. Those
+ * outside of [index, index + want) nobody has asked for yet: they may push out old pages, but not the few that are
+ * left when most of RAM cannot be had. */
 static unsigned batch_insert(struct pagecache *c, struct page **pages, uint64_t start, unsigned n, uint64_t index,
 			     unsigned want)
 {
@@ -476,8 +476,8 @@ static void zero_tail(struct pagecache *c, uint64_t size)
 		memset((char *)page_va(p) + (size & PAGE_MASK), 0, PAGE_SIZE - (size & PAGE_MASK));
 }
 
-/* Fills a page that is not in the cache and whose old bytes do not matter. It becomes visible only when all n bytes have
- * arrived, for then it is true; else nothing has happened. Bytes moved, 0 when user memory is missing, -ENOMEM. */
+/* Fills a page that is not in the cache and whose old bytes do not matter. It becomes visible only when all n bytes
+ * have arrived, for then it is true; else nothing has happened. Bytes moved, 0 when user memory is missing, -ENOMEM. */
 static long write_fresh(struct pagecache *c, struct uio *u, uint64_t index, size_t n)
 {
 	struct page *p = page_new(n < PAGE_SIZE ? PA_ZERO : 0, PG_UPTODATE | PG_USED);
@@ -652,8 +652,8 @@ static size_t writeback(size_t want, int *error)
 {
 	size_t done = 0;
 
-	/* A cache that another thread refills all the time goes to the end, so each gets its turn; the number of turns is
-	 * bounded by the pages that are dirty now. */
+	/* A cache that another thread refills all the time goes to the end, so each gets its turn; the number of
+	 * turns is bounded by the pages that are dirty now. */
 	want = MIN(want, dirty_total);
 	while (done < want && !list_empty(&dirty_caches)) {
 		struct pagecache *c = list_entry(dirty_caches.next, struct pagecache, dirty_link);

@@ -1,5 +1,5 @@
-/* The radix tree of the page cache. Every node has a bit per slot for "something is below" and one for "something dirty is
- * below", so that searches skip what they do not want.
+/* The radix tree of the page cache. Every node has a bit per slot for "something is below" and one for "something
+ * dirty is below", so that searches skip what they do not want.
  *
  * No pointer into the tree is kept over an allocation, which may reclaim pages of this very tree and so free nodes:
  * insertion allocates a node when it finds one missing and then walks from the root again, as often as needed. */
@@ -69,8 +69,8 @@ struct page *radix_next(const struct radix *t, uint64_t from, bool dirty)
 			level--;
 			continue;
 		}
-		/* Nothing in the rest of this node: on to the parent's next slot. Where that one is slot 0, it was a carry,
-		 * and the parent has been left as well. */
+		/* Nothing in the rest of this node: on to the parent's next slot. Where that one is slot 0, it was a
+		 * carry, and the parent has been left as well. */
 		if (level == t->height)
 			return NULL;
 		index = ((index >> (level * RADIX_SHIFT)) + 1) << (level * RADIX_SHIFT);

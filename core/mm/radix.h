@@ -1,5 +1,5 @@
-/* A radix tree of pages by index, 64 slots to a node, with a mark for dirty pages: what the page cache finds pages with.
- * One page at index 0 needs no node, as most small files are. */
+/* A radix tree of pages by index, 64 slots to a node, with a mark for dirty pages: what the page cache finds pages
+ * with. One page at index 0 needs no node, as most small files are. */
 #ifndef CORE_MM_RADIX_H
 #define CORE_MM_RADIX_H
 

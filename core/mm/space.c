@@ -10,6 +10,7 @@
  * vm.overcommit_memory = 0: what alone is larger than RAM is refused, the rest is promised.
  *
  * Missing: huge pages; RLIMIT_DATA for anything but brk; RLIMIT_MEMLOCK (there is no swap to lock against). */
+#include "core/boot.h"
 #include "core/mm/space_impl.h"
 #include "core/file/file.h"
 #include "core/lib/string.h"
@@ -566,8 +567,12 @@ long space_mmap(struct space *s, vaddr_t addr, size_t len, unsigned prot, unsign
 	}
 	mutex_unlock(&s->lock);
 	vma_free_list(&dead);
-	if (r > 0 && file && (prot & PROT_EXEC))
+	if (r > 0 && file && (prot & PROT_EXEC)) {
+		/* A debugger on linuxu can set breakpoints only in pages that the host has mapped. */
+		if (unlikely(boot_flag("debug")))
+			space_populate(s, (vaddr_t)r, (vaddr_t)r + len, PROT_READ);
 		debug_file_mapped();
+	}
 	if (r < 0)
 		vma_free(v);
 	else if ((flags & (MAP_POPULATE | MAP_LOCKED)) && !(flags & MAP_NONBLOCK) && (prot & PROT_ANY))

@@ -124,18 +124,6 @@ int copyin_path(char **out, uptr_t src)
 
 /* ---- uio ---- */
 
-void uio_user(struct uio *u, uptr_t base, size_t len, bool to_user)
-{
-	u->one.base = base;
-	u->one.len = len;
-	u->iov = &u->one;
-	u->iovcnt = 1;
-	u->off = 0;
-	u->resid = len;
-	u->kbuf = NULL;
-	u->to_user = to_user;
-}
-
 void uio_kernel(struct uio *u, void *base, size_t len, bool to_user)
 {
 	u->iov = NULL;
@@ -192,6 +180,13 @@ int uio_iovec(struct uio *u, uptr_t iov, unsigned iovcnt, bool to_user, struct a
 	return 0;
 }
 
+static void next_segment(struct uio *u)
+{
+	u->off -= u->iov->len;
+	u->iov++;
+	u->iovcnt--;
+}
+
 void uio_skip(struct uio *u, size_t n)
 {
 	n = MIN(n, u->resid);
@@ -201,21 +196,17 @@ void uio_skip(struct uio *u, size_t n)
 		return;
 	}
 	u->off += n;
-	while (u->iovcnt && u->off >= u->iov->len) {
-		u->off -= u->iov->len;
-		u->iov++;
-		u->iovcnt--;
-	}
+	while (unlikely(u->off > u->iov->len))
+		next_segment(u);
 }
 
 enum transfer { PUT, TAKE, ZERO };
 
-/* Moves up to n bytes between the uio and buf; the bytes moved. */
+/* Moves n ≤ resid bytes between the uio and buf; the bytes moved. */
 static size_t transfer(struct uio *u, enum transfer what, char *buf, size_t n)
 {
 	size_t done = 0;
 
-	n = MIN(n, u->resid);
 	while (done < n) {
 		size_t len, left = 0;
 		uptr_t at;
@@ -229,6 +220,8 @@ static size_t transfer(struct uio *u, enum transfer what, char *buf, size_t n)
 			else
 				memset(u->kbuf, 0, len);
 		} else {
+			while (u->off == u->iov->len)
+				next_segment(u);
 			len = MIN(n - done, u->iov->len - u->off);
 			at = u->iov->base + u->off;
 			if (what == PUT)
@@ -246,18 +239,39 @@ static size_t transfer(struct uio *u, enum transfer what, char *buf, size_t n)
 	return done;
 }
 
+/* Most often all bytes lie in one segment of the application's: then there is nothing to loop over. */
+static bool in_segment(const struct uio *u, size_t n) { return likely(u->iov && n <= u->iov->len - u->off); }
+
+static uptr_t segment_at(const struct uio *u) { return u->iov->base + u->off; }
+
+static size_t advance(struct uio *u, size_t n)
+{
+	u->off += n;
+	u->resid -= n;
+	return n;
+}
+
 size_t uio_put(struct uio *u, const void *src, size_t n)
 {
+	n = MIN(n, u->resid);
+	if (in_segment(u, n))
+		return advance(u, n - user_copy_out(segment_at(u), src, n));
 	return transfer(u, PUT, (char *)src, n);
 }
 
 size_t uio_take(struct uio *u, void *dst, size_t n)
 {
+	n = MIN(n, u->resid);
+	if (in_segment(u, n))
+		return advance(u, n - user_copy_in(dst, segment_at(u), n));
 	return transfer(u, TAKE, dst, n);
 }
 
 size_t uio_put_zero(struct uio *u, size_t n)
 {
+	n = MIN(n, u->resid);
+	if (in_segment(u, n))
+		return advance(u, n - user_zero(segment_at(u), n));
 	return transfer(u, ZERO, NULL, n);
 }
 

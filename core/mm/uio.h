@@ -39,7 +39,7 @@ struct abi_iovec {
 struct uio {
 	const struct abi_iovec *iov; /* NULL for a kernel buffer */
 	unsigned iovcnt;
-	size_t off;      /* into iov[0] */
+	size_t off;      /* into iov[0]; may be its end */
 	size_t resid;    /* bytes left */
 	char *kbuf;      /* for a kernel buffer: next byte */
 	bool to_user;    /* the transfer writes to it (read(2)) */
@@ -47,7 +47,17 @@ struct uio {
 };
 
 /* A single user buffer; a kernel buffer. */
-void uio_user(struct uio *u, uptr_t base, size_t len, bool to_user);
+static inline void uio_user(struct uio *u, uptr_t base, size_t len, bool to_user)
+{
+	u->one.base = base;
+	u->one.len = len;
+	u->iov = &u->one;
+	u->iovcnt = 1;
+	u->off = 0;
+	u->resid = len;
+	u->kbuf = NULL;
+	u->to_user = to_user;
+}
 void uio_kernel(struct uio *u, void *base, size_t len, bool to_user);
 /* readv/writev: copies the vector in (iovcnt ≤ IOV_MAX; *heap is to be kfree'd afterwards, may be NULL), checks lengths:
  * 0, -EINVAL, -EFAULT, -ENOMEM. */

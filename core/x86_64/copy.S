@@ -188,12 +188,12 @@ FUNC user_zero
 	xor	%eax, %eax
 	USER_BEGIN
 zero_words:
+	cmp	$32, %rdx
+	jb	zero_bytes
 	cmp	$REP_MIN, %rdx
-	jb	1f
+	jb	2f
 	cmpb	$0, copy_fsrm(%rip)
 	jne	zero_rep
-1:	cmp	$32, %rdx
-	jb	zero_bytes
 2:	mov	%rax, (%rdi)
 	mov	%rax, 8(%rdi)
 	mov	%rax, 16(%rdi)

@@ -168,27 +168,36 @@ static void add_exports(char **argv)
 
 /* ---- descriptors and limits ---- */
 
-static bool keep_fd(int fd)
+/* The first descriptor at or above `from` that we were told about, or -1. */
+static int next_named_fd(int from)
 {
-	return fd < 3 || fd == options.blob_fd || fd == options.initrd_fd || fd == options.trace_fd || fd == options.log_fd;
+	const int named[] = { options.blob_fd, options.initrd_fd, options.trace_fd, options.log_fd };
+	int best = -1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
+		if (named[i] >= from && (best < 0 || named[i] < best))
+			best = named[i];
+	return best;
+}
+
+static void close_range(int first, unsigned last)
+{
+	if (host_call3(HOST_close_range, (uint64_t)first, last, 0) == -ENOSYS) /* before Linux 5.9 */
+		for (int fd = first; fd < 1024 && (unsigned)fd <= last; fd++)
+			host_close(fd);
 }
 
 /* Closes what we inherited and were not told about. */
 static void close_others(void)
 {
-	int first = 3;
+	int first = 3, named;
 
-	for (int fd = 3; fd < 1024; fd++) {
-		if (!keep_fd(fd))
-			continue;
-		if (fd > first)
-			host_call3(HOST_close_range, (uint64_t)first, (uint64_t)fd - 1, 0);
-		first = fd + 1;
+	while ((named = next_named_fd(first)) >= 0) {
+		if (named > first)
+			close_range(first, (unsigned)named - 1);
+		first = named + 1;
 	}
-	if (host_call3(HOST_close_range, (uint64_t)first, ~0u, 0) < 0) /* before Linux 5.9 */
-		for (int fd = 3; fd < 1024; fd++)
-			if (!keep_fd(fd))
-				host_close(fd);
+	close_range(first, ~0u);
 }
 
 static void raise_limits(void)

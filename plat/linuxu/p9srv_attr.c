@@ -338,7 +338,8 @@ int srv_link(struct srv_req *r)
 			 : (int)host_call5(HOST_linkat, (uint64_t)from, HP(old), (uint64_t)dirfd, HP(name.s), 0);
 }
 
-static int rename_node(struct srv_node *odir, const struct srv_name *oname, struct srv_node *ndir, const struct srv_name *nname)
+static int rename_node(struct srv_node *odir, const struct srv_name *oname, struct srv_node *ndir,
+		       const struct srv_name *nname)
 {
 	int from = node_dirfd(odir), to = node_dirfd(ndir);
 	long r;

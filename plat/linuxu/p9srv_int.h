@@ -116,7 +116,7 @@ int srv_openat(int dirfd, const char *name, int flags, unsigned mode);
 /* ---- operations: 0 or -errno (p9srv_file.c, p9srv_attr.c) ---- */
 typedef int srv_op(struct srv_req *r);
 srv_op srv_lopen, srv_lcreate, srv_read, srv_write, srv_readdir, srv_fsync, srv_lock, srv_getlock;
-srv_op srv_statfs, srv_getattr, srv_setattr, srv_readlink, srv_symlink, srv_mknod, srv_mkdir, srv_link, srv_rename, srv_renameat,
-	srv_unlinkat, srv_remove_node;
+srv_op srv_statfs, srv_getattr, srv_setattr, srv_readlink, srv_symlink, srv_mknod, srv_mkdir, srv_link;
+srv_op srv_rename, srv_renameat, srv_unlinkat, srv_remove_node;
 
 #endif

@@ -1,12 +1,13 @@
 /* linuxu: hot syscall sites become jumps.
  *
- * A `syscall` instruction traps (SIGSYS), at ten times the cost of a native call. A site that has trapped PATCH_AFTER times
- * is rewritten, in a copy of its page that is private to the space (the page cache never changes), so that it jumps to a
- * trampoline, which enters entry_syscall with the very state the instruction gives on kvm: number in rax, return address
- * in rcx, nothing pushed (the code below rsp may be in use).
+ * A `syscall` instruction traps (SIGSYS), at ten times the cost of a native call. A site that has trapped PATCH_AFTER
+ * times is rewritten, in a copy of its page that is private to the space (the page cache never changes), so that it jumps
+ * to a trampoline, which enters entry_syscall with the very state the instruction gives on kvm: number in rax, return
+ * address in rcx, nothing pushed (the memory below rsp may be in use).
  *
- *   P1: `mov $nr,%eax; syscall` → `jmp trampoline; syscall`. The five bytes of the mov are replaced, and the trampoline begins
- *       with it; the syscall stays, for those that jump straight to it. One other instruction is known that can be moved so.
+ *   P1: `mov $nr,%eax; syscall` → `jmp trampoline; syscall`. The five bytes of the mov are replaced, and the trampoline
+ *       begins with it; the syscall stays, for those that jump straight to it. One other instruction is known that can be
+ *       moved so.
  *   P4: the two bytes of the syscall → `jmp` to five dead bytes of padding in reach, which hold `jmp trampoline`.
  *   Else the site keeps trapping.
  * Threads of the program may have been stopped at any instruction here; each intermediate instruction boundary stays one.
@@ -27,6 +28,7 @@
 
 #define PATCH_AFTER 4
 #define PATCH_SITES 128
+#define PATCH_WAYS 4
 #define PATCH_PAGES 48
 #define POKE_MAX 32
 #define REACH 0x70000000ul /* of a rel32, with room for the distance inside the mappings */
@@ -35,12 +37,14 @@
 #define TRAMP_SIZE 24
 #define TRAMPS ((PAGE_SIZE - TRAMP_FIRST) / TRAMP_SIZE)
 
+/* How often the syscall that returns to `ret` has trapped. PATCH_WAYS entries share a hash; the least used one gives way. */
+struct patch_count {
+	vaddr_t ret;
+	uint64_t traps;
+};
+
 struct patch_state {
-	struct {
-		uint64_t site;
-		uint32_t traps;
-		bool hopeless;
-	} sites[PATCH_SITES];
+	struct patch_count sites[PATCH_SITES];
 	struct {
 		vaddr_t va;
 		uint32_t used;
@@ -245,6 +249,17 @@ static bool patch_p1(struct space *s, struct patch_state *st, vaddr_t ret, uint3
 	return poke(s, site, code + PATCH_BACK - 5, jump, sizeof(jump));
 }
 
+/* Only pages that are there are looked at. */
+static bool function_crashes(void *space, vaddr_t function)
+{
+	uint8_t code[16];
+	size_t n = 0;
+
+	while (n < sizeof(code) && peek(space, function + n, code + n, 1))
+		n++;
+	return patch_crashes(code, n);
+}
+
 static void patch_p4(struct space *s, struct patch_state *st, vaddr_t ret, size_t len)
 {
 	static const uint8_t syscall_insn[2] = { 0x0f, 0x05 };
@@ -256,7 +271,7 @@ static void patch_p4(struct space *s, struct patch_state *st, vaddr_t ret, size_
 	len = MIN(len, sizeof(code));
 	while (n < len && peek(s, ret + n, code + n, 1))
 		n++;
-	off = patch_find_padding(code, n, ret, &pad_len);
+	off = patch_find_padding(code, n, ret, function_crashes, s, &pad_len);
 	if (off < 0)
 		return;
 	tramp = tramp_get(s, st, ret, NULL);
@@ -282,25 +297,35 @@ static void rewrite(struct space *s, struct patch_state *st, vaddr_t ret, uint32
 		patch_p4(s, st, ret, v->end - ret);
 }
 
+/* Counts one more trap: true when it is time to do something about the site, which is said once. */
+static bool site_is_hot(struct patch_state *st, vaddr_t ret)
+{
+	struct patch_count *set = &st->sites[ret * 0x9e3779b97f4a7c15ul >> 32 & (PATCH_SITES - PATCH_WAYS)], *c = set;
+
+	for (unsigned i = 0; i < PATCH_WAYS; i++) {
+		if (set[i].ret == ret) {
+			c = &set[i];
+			break;
+		}
+		if (set[i].traps < c->traps)
+			c = &set[i];
+	}
+	if (c->ret != ret) {
+		c->ret = ret;
+		c->traps = 0;
+	}
+	return ++c->traps == PATCH_AFTER;
+}
+
 void patch_site(struct regs *r)
 {
 	struct plat_space *ps = mem_current();
 	struct proc *p = current_proc();
-	struct patch_state *st;
-	size_t i = (r->rip >> 1) % PATCH_SITES;
 
 	if (!enabled || !ps || !p || !p->space || p->space->plat != ps || r->orig_rax >= SYSCALL_MAX)
 		return;
-	st = ps->patch;
-	if (st->sites[i].site != r->rip) {
-		st->sites[i].site = r->rip;
-		st->sites[i].traps = 0;
-		st->sites[i].hopeless = false;
-	}
-	if (st->sites[i].hopeless || ++st->sites[i].traps < PATCH_AFTER)
-		return;
-	st->sites[i].hopeless = true; /* once; a site that was patched does not come back */
-	rewrite(p->space, st, r->rip, (uint32_t)r->orig_rax);
+	if (site_is_hot(ps->patch, r->rip))
+		rewrite(p->space, ps->patch, r->rip, (uint32_t)r->orig_rax);
 }
 
 /* Signal frames never show a trampoline: one that was interrupted has not done anything yet. */

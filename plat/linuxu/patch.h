@@ -13,8 +13,13 @@
 bool patch_can_move(const uint8_t *code, uint32_t nr);
 
 /* code[0..len) follows a syscall instruction; its address is `at`. Finds at least five bytes that are never executed and
- * that a two-byte jump in the syscall's place reaches: their offset in code, and how many there are; or -1. */
-long patch_find_padding(const uint8_t *code, size_t len, vaddr_t at, size_t *pad_len);
+ * that a two-byte jump in the syscall's place reaches: their offset in code, and how many there are; or -1. no_return tells
+ * whether the function at an address is known never to return (it gets arg). */
+typedef bool patch_no_return_fn(void *arg, vaddr_t function);
+long patch_find_padding(const uint8_t *code, size_t len, vaddr_t at, patch_no_return_fn *no_return, void *arg, size_t *pad_len);
+
+/* A function that begins with these bytes crashes at once, as a __stack_chk_fail() does that is nothing but hlt. */
+bool patch_crashes(const uint8_t *code, size_t len);
 
 /* Length of the instruction at code, at most len bytes; 0 when it is cut off or not known. */
 enum insn_kind { INSN_PLAIN, INSN_PADDING, INSN_LEAVES /* never goes on to the next one */ };

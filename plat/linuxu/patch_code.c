@@ -178,7 +178,33 @@ static size_t padding_at(const uint8_t *code, size_t i, size_t len, vaddr_t at)
 	return i - start;
 }
 
-long patch_find_padding(const uint8_t *code, size_t len, vaddr_t at, size_t *pad_len)
+bool patch_crashes(const uint8_t *code, size_t len)
+{
+	/* endbr64; push %rbp; mov %rsp,%rbp: may come first. */
+	static const struct {
+		uint8_t len, bytes[4];
+	} prologue[] = { { 4, { 0xf3, 0x0f, 0x1e, 0xfa } }, { 1, { 0x55 } }, { 3, { 0x48, 0x89, 0xe5 } } };
+
+	for (size_t i = 0; i < 3; i++) {
+		if (len >= prologue[i].len && memcmp(code, prologue[i].bytes, prologue[i].len) == 0) {
+			code += prologue[i].len;
+			len -= prologue[i].len;
+		}
+	}
+	return (len >= 1 && code[0] == 0xf4) || (len >= 2 && code[0] == 0x0f && code[1] == 0x0b);
+}
+
+static bool call_never_returns(const uint8_t *insn, size_t n, vaddr_t next, patch_no_return_fn *no_return, void *arg)
+{
+	int32_t rel;
+
+	if (n != 5 || insn[0] != 0xe8)
+		return false;
+	memcpy(&rel, insn + 1, sizeof(rel));
+	return no_return(arg, next + (uint64_t)(int64_t)rel);
+}
+
+long patch_find_padding(const uint8_t *code, size_t len, vaddr_t at, patch_no_return_fn *no_return, void *arg, size_t *pad_len)
 {
 	bool dead = false;
 
@@ -193,7 +219,10 @@ long patch_find_padding(const uint8_t *code, size_t len, vaddr_t at, size_t *pad
 		n = patch_insn_len(code + i, len - i, &kind);
 		if (n == 0)
 			return -1;
-		dead = kind == INSN_LEAVES || (dead && kind == INSN_PADDING && ((at + i + n) & 15));
+		if (kind == INSN_PADDING)
+			dead &= ((at + i + n) & 15) != 0;
+		else
+			dead = kind == INSN_LEAVES || call_never_returns(code + i, n, at + i + n, no_return, arg);
 		i += n;
 	}
 	return -1;

@@ -14,9 +14,6 @@
 
 _Static_assert(SYSCALL_MAX == 512 && SYSCALL_REGS == 2, "entry.S has these numbers too");
 
-/* shim's own takes its place. */
-uint8_t syscall_kind[SYSCALL_MAX] __attribute__((weak));
-
 #define SIGNAL_STACK_SIZE (128 * 1024)
 static char signal_stack[SIGNAL_STACK_SIZE] __attribute__((aligned(64)));
 

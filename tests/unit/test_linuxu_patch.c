@@ -129,6 +129,12 @@ END_TEST
 
 #define NOPW10 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0
 
+/* Functions at even addresses are said to return. */
+static bool odd_crashes(void *arg, vaddr_t function)
+{
+	return function & 1;
+}
+
 static long find(const uint8_t *code, size_t len, vaddr_t at, size_t *pad)
 {
 	uint8_t window[PATCH_WINDOW];
@@ -136,7 +142,7 @@ static long find(const uint8_t *code, size_t len, vaddr_t at, size_t *pad)
 	memset(window, 0x06, sizeof(window)); /* what nothing matches */
 	memcpy(window, code, len);
 	*pad = 0;
-	return patch_find_padding(window, sizeof(window), at, pad);
+	return patch_find_padding(window, sizeof(window), at, odd_crashes, NULL, pad);
 }
 
 START_TEST(padding_after_a_return)
@@ -192,11 +198,11 @@ START_TEST(padding_too_small_or_too_far)
 	memset(far, 0x58, sizeof(far));
 	far[126] = 0xc3;
 	memset(far + 127, 0xcc, 16);
-	ck_assert_int_eq(patch_find_padding(far, sizeof(far), 0x1000 - 127, &pad), -1); /* none before the boundary */
-	ck_assert_int_eq(patch_find_padding(far, sizeof(far), 0x1008 - 127, &pad), 127);
+	ck_assert_int_eq(patch_find_padding(far, sizeof(far), 0x1000 - 127, odd_crashes, NULL, &pad), -1); /* none before the boundary */
+	ck_assert_int_eq(patch_find_padding(far, sizeof(far), 0x1008 - 127, odd_crashes, NULL, &pad), 127);
 	memmove(far + 127, far + 126, 17);
 	far[126] = 0x58;
-	ck_assert_int_eq(patch_find_padding(far, sizeof(far), 0x1008 - 128, &pad), -1);
+	ck_assert_int_eq(patch_find_padding(far, sizeof(far), 0x1008 - 128, odd_crashes, NULL, &pad), -1);
 }
 END_TEST
 
@@ -208,6 +214,33 @@ START_TEST(what_the_first_site_left_serves_a_second)
 
 	ck_assert_int_eq(find(code, sizeof(code), 0x1004, &pad), 6);
 	ck_assert_uint_eq(pad, 6);
+}
+END_TEST
+
+START_TEST(padding_after_a_call_that_does_not_return)
+{
+	/* call 0x2001, then call 0x2000: padding in both cases to 0x1010 */
+	static const uint8_t crash[] = { 0xe8, 0xfc, 0x0f, 0, 0, NOPW10, 0x90 }, plain[] = { 0xe8, 0xfb, 0x0f, 0, 0, NOPW10, 0x90 };
+	size_t pad;
+
+	ck_assert_int_eq(find(crash, sizeof(crash), 0x1000, &pad), 5);
+	ck_assert_uint_eq(pad, 11);
+	ck_assert_int_eq(find(plain, sizeof(plain), 0x1000, &pad), -1);
+}
+END_TEST
+
+START_TEST(functions_that_crash_at_once)
+{
+	static const uint8_t hlt[] = { 0xf4, 0xc3 }, frame[] = { 0xf3, 0x0f, 0x1e, 0xfa, 0x55, 0x48, 0x89, 0xe5, 0x0f, 0x0b };
+	static const uint8_t ret[] = { 0xc3, 0xf4 }, rep_ret[] = { 0xf3, 0xc3, 0xf4 }, test[] = { 0x85, 0xff, 0x75, 0x01, 0xc3, 0xf4 };
+
+	ck_assert(patch_crashes(hlt, sizeof(hlt)));
+	ck_assert(patch_crashes(frame, sizeof(frame)));
+	ck_assert(!patch_crashes(frame, 8));
+	ck_assert(!patch_crashes(ret, sizeof(ret)));
+	ck_assert(!patch_crashes(rep_ret, sizeof(rep_ret)));
+	ck_assert(!patch_crashes(test, sizeof(test)));
+	ck_assert(!patch_crashes(hlt, 0));
 }
 END_TEST
 
@@ -234,7 +267,7 @@ START_TEST(random_bytes_do_no_harm)
 		ck_assert_ptr_nonnull(exact);
 		for (size_t i = 0; i < len; i++)
 			exact[i] = (uint8_t)unit_random(&state);
-		off = patch_find_padding(exact, len, unit_random(&state), &pad);
+		off = patch_find_padding(exact, len, unit_random(&state), odd_crashes, NULL, &pad);
 		if (off >= 0) {
 			ck_assert_int_le(off, PATCH_REACH);
 			ck_assert_uint_ge(pad, 5);
@@ -295,6 +328,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, a_nop_at_a_function_start_is_no_padding);
 	tcase_add_test(tc, padding_too_small_or_too_far);
 	tcase_add_test(tc, what_the_first_site_left_serves_a_second);
+	tcase_add_test(tc, padding_after_a_call_that_does_not_return);
+	tcase_add_test(tc, functions_that_crash_at_once);
 	tcase_add_test(tc, an_unknown_instruction_ends_the_search);
 	tcase_add_test(tc, random_bytes_do_no_harm);
 	tcase_add_test(tc, jumps_reach_both_ways);

@@ -364,6 +364,275 @@ START_TEST(saving)
 }
 END_TEST
 
+/* ---- a lower file system that is no tmpfs ---- */
+
+static unsigned lower_reads, lower_opens, lower_readlinks;
+static int lower_read_error, lower_open_error;
+static const struct inode_ops odd_dir_ops, odd_file_ops, odd_link_ops;
+
+/* "file": 5 pages and a bit; "link": to "file"; "same": another file with the number of the first inode made above. */
+static int odd_lookup(struct inode *dir, const struct name *n, struct inode **out)
+{
+	static const struct {
+		const char *name;
+		uint64_t ino;
+		uint32_t mode;
+		uint64_t size;
+	} files[] = {
+		{ "file", 10, S_IFREG | 0600, 5 * 4096 + 10 },
+		{ "link", 11, S_IFLNK | 0777, 4 },
+		{ "same", (1ul << 56) + 1, S_IFREG | 0644, 0 },
+	};
+
+	for (unsigned k = 0; k < ARRAY_SIZE(files); k++) {
+		if (n->len != strlen(files[k].name) || memcmp(n->s, files[k].name, n->len))
+			continue;
+		*out = inode_find(dir->super, files[k].ino);
+		if (!*out) {
+			*out = inode_new(dir->super, files[k].ino, files[k].mode, true);
+			if (!*out)
+				return -ENOMEM;
+			(*out)->ops = S_ISLNK(files[k].mode) ? &odd_link_ops : &odd_file_ops;
+			(*out)->size = files[k].size;
+		}
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int odd_read_pages(struct inode *i, struct page **pages, uint64_t index, unsigned n)
+{
+	lower_reads += n;
+	for (unsigned k = 0; k < n; k++)
+		memset(page_va(pages[k]), 'a' + (int)(index + k), 4096); /* beyond the end, too */
+	return lower_read_error;
+}
+
+static int odd_open(struct inode *i, struct file *f)
+{
+	ck_assert(f->inode == i && f->flags == O_RDONLY);
+	lower_opens++;
+	return lower_open_error;
+}
+
+static int odd_readlink(struct inode *i, char *buf, size_t size)
+{
+	lower_readlinks++;
+	memcpy(buf, "file", MIN(size, 4ul));
+	return (int)MIN(size, 4ul);
+}
+
+static int odd_readdir(struct inode *dir, struct file *f, struct dir_ctx *c)
+{
+	ck_assert(f->inode == dir);
+	if (c->pos == 2 && !dir_emit(c, "file", 4, 10, DT_REG, 7))
+		return 0;
+	if (c->pos == 7 && !dir_emit(c, "link", 4, 11, DT_LNK, 1000))
+		return 0;
+	if (c->pos == 1000)
+		dir_emit(c, "same", 4, (1ul << 56) + 1, DT_REG, 1001);
+	return 0;
+}
+
+static const struct inode_ops odd_dir_ops = { .lookup = odd_lookup, .readdir = odd_readdir };
+static const struct inode_ops odd_file_ops = { .read_pages = odd_read_pages, .open = odd_open };
+static const struct inode_ops odd_link_ops = { .readlink = odd_readlink };
+
+static void odd_setup(void)
+{
+	struct inode *root;
+
+	fake_boot(FS_RAM);
+	lower_reads = lower_opens = lower_readlinks = 0;
+	lower_read_error = lower_open_error = 0;
+	lower = super_new("odd", NULL, 1);
+	lower->evict_nosleep = true;
+	root = inode_new(lower, 1, S_IFDIR | 0755, true);
+	root->ops = &odd_dir_ops;
+	root->nlink = 1; /* does not count its directories */
+	lower->root = dentry_root(root);
+	OK(overlay_new(lower, &overlay));
+	fs_mount(overlay);
+}
+
+START_TEST(pages_come_from_below)
+{
+	struct file *f;
+	struct inode *low;
+	static char buf[8 * 4096];
+
+	OK(t_open("/file", O_RDWR, 0, &f));
+	ck_assert_uint_eq(lower_opens, 1);
+	ck_assert_int_eq(f_pread(f, buf, sizeof(buf), 0), 5 * 4096 + 10);
+	ck_assert(buf[0] == 'a' && buf[3 * 4096] == 'd' && buf[5 * 4096 + 9] == 'f');
+	ck_assert_uint_eq(lower_reads, 6);
+	low = inode_find(lower, 10);
+	ck_assert_uint_eq(low->cache.pages, 0); /* not twice in memory */
+	inode_put(low);
+	/* What the lower page has beyond the file's end is not seen. */
+	OK(vfs_truncate(f->inode, 8 * 4096));
+	fs_objects();
+	ck_assert_int_eq(f_pread(f, buf, sizeof(buf), 0), 8 * 4096);
+	ck_assert(buf[5 * 4096 + 9] == 'f' && !buf[5 * 4096 + 10] && !buf[6 * 4096] && !buf[8 * 4096 - 1]);
+	/* A hole in the middle hides what is below for good. */
+	OK(vfs_fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096 - 1, 2 * 4096 + 2));
+	fs_objects();
+	ck_assert_int_eq(f_pread(f, buf, sizeof(buf), 0), 8 * 4096);
+	ck_assert(buf[4094] == 'a' && !buf[4095] && !buf[4096] && !buf[3 * 4096] && buf[3 * 4096 + 1] == 'd');
+	/* A hole to the end of what is below. */
+	OK(vfs_fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4 * 4096, 4 * 4096));
+	fs_objects();
+	lower_reads = 0;
+	ck_assert_int_eq(f_pread(f, buf, sizeof(buf), 0), 8 * 4096);
+	ck_assert(buf[4 * 4096 - 1] == 'd' && !buf[4 * 4096] && !buf[5 * 4096]);
+	ck_assert_uint_eq(lower_reads, 0); /* all that shows is our own now */
+	ck_assert_int_eq(file_seek(f, 0, SEEK_HOLE), 4 * 4096);
+	file_put(f);
+}
+END_TEST
+
+START_TEST(errors_from_below)
+{
+	struct file *f;
+	char c;
+
+	lower_read_error = -EIO;
+	OK(t_open("/file", O_RDWR, 0, &f));
+	ERR(EIO, f_pread(f, &c, 1, 0));
+	ERR(EIO, f_pwrite(f, "x", 1, 100)); /* the rest of the page is needed */
+	lower_read_error = 0;
+	ck_assert_int_eq(f_pread(f, &c, 1, 0), 1);
+	file_put(f);
+	lower_open_error = -EACCES;
+	ERR(EACCES, t_touch("/file", O_RDONLY, 0));
+	ERR(EACCES, t_touch("/file", O_RDWR, 0));
+	OK(t_touch("/file", O_WRONLY, 0));
+	OK(t_touch("/file", O_WRONLY | O_TRUNC, 0));
+	OK(t_touch("/file", O_RDONLY, 0)); /* nothing of it is below any more */
+}
+END_TEST
+
+START_TEST(links_are_read_once)
+{
+	char buf[8];
+
+	ck_assert_int_eq(vfs_readlink(AT_FDCWD, "/link", buf, 2), 2);
+	ck_assert_uint_eq(lower_readlinks, 1);
+	OK(t_touch("/link", O_RDONLY, 0));
+	OK(t_touch("/link", O_RDONLY, 0));
+	ck_assert_int_eq(vfs_readlink(AT_FDCWD, "/link", buf, 8), 4);
+	ck_assert_uint_eq(lower_readlinks, 2);
+}
+END_TEST
+
+START_TEST(numbers_are_unique)
+{
+	struct t_entry e[8];
+	struct file *f;
+	uint64_t ino;
+
+	OK(t_create("/new"));
+	ino = t_inode("/new")->ino;
+	ck_assert_uint_eq(ino, (1ul << 56) + 1);
+	ck_assert_uint_ne(t_inode("/same")->ino, ino);
+	OK(t_open("/", O_RDONLY, 0, &f));
+	ck_assert_int_eq(t_readdir(f, e, 8), 6);
+	for (unsigned i = 2; i < 6; i++) {
+		char path[16];
+
+		snprintf(path, sizeof(path), "/%s", e[i].name);
+		ck_assert_uint_eq(t_inode(path)->ino, e[i].ino);
+		/* Every position can be gone back to. */
+		ck_assert_int_eq(file_seek(f, e[i].next, SEEK_SET), e[i].next);
+		ck_assert_int_eq(t_readdir(f, &e[7], 1), i < 5);
+		if (i < 5)
+			ck_assert_str_eq(e[7].name, e[i + 1].name);
+	}
+	file_put(f);
+	/* The root below has one link whatever is in it, and so it stays. */
+	OK(t_mkdir("/d", 0755));
+	ck_assert_uint_eq(t_inode("/")->nlink, 1);
+	OK(t_rmdir("/d"));
+	ck_assert_uint_eq(t_inode("/")->nlink, 1);
+}
+END_TEST
+
+START_TEST(nameless_file)
+{
+	struct file *f;
+
+	OK(t_open("/", O_TMPFILE | O_RDWR, 0600, &f));
+	ck_assert_int_eq(f_pwrite(f, "x", 1, 0), 1);
+	ck_assert_int_eq(fd_install(f, 3, false), 3);
+	OK(vfs_link(3, "", AT_FDCWD, "/named", AT_EMPTY_PATH));
+	OK(fd_close(3));
+	ck_assert_str_eq(t_read("/named"), "x");
+}
+END_TEST
+
+static void check_link(void)
+{
+	char buf[8];
+
+	ck_assert_str_eq(t_ls("/"), ".wh.link l2 same");
+	ck_assert_int_eq(vfs_readlink(AT_FDCWD, "/l2", buf, 8), 4);
+	ck_assert_uint_eq(t_inode("/same")->mode, S_IFREG | 0600);
+}
+
+static void check_dir(void) { ck_assert(S_ISDIR(t_inode("/l2")->mode)); }
+
+/* What was a link in an earlier save is a directory now, and the other way round. */
+START_TEST(saving_over_something_else)
+{
+	OK(t_rename("/link", "/l2"));
+	OK(t_chmod("/same", 0600));
+	save();
+	look_at_target(check_link);
+	OK(t_unlink("/l2"));
+	OK(t_mkdir("/l2", 0755));
+	save();
+	look_at_target(check_dir);
+	OK(t_rmdir("/l2"));
+	OK(t_symlink("file", "/l2"));
+	save();
+	look_at_target(check_link);
+	super_free(target);
+	target = NULL;
+}
+END_TEST
+
+/* No allocation that fails leaves anything behind, except that something is not saved. */
+START_TEST(saving_with_little_memory)
+{
+	size_t objects;
+	bool failed = true;
+
+	OK(t_rename("/link", "/l2"));
+	OK(t_mkdir("/d", 0755));
+	OK(t_link("/file", "/d/file"));
+	ck_assert_int_eq(t_write("/file", "x", 0), 1);
+	objects = fs_objects();
+	for (unsigned n = 1; failed; n++) {
+		struct mount m = { 0 };
+		struct path to;
+		int r;
+
+		OK(tmpfs_new(&target, 0, 0755));
+		m.super = target;
+		to = (struct path){ &m, target->root };
+		fake_fail_after(n);
+		r = overlay_save(overlay, &to);
+		failed = fake_failed();
+		fake_fail_after(0);
+		ck_assert(r == 0 || (failed && r == -ENOMEM));
+		super_free(target);
+		/* Links that were read are kept. */
+		ck_assert_uint_le(fs_objects(), objects + 1);
+	}
+	target = NULL;
+}
+END_TEST
+
 /* ---- allocations fail ---- */
 
 static int scenario(void)
@@ -453,5 +722,15 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, saving);
 	tcase_add_test(tc, failing_allocations);
 	tcase_add_test(tc, new_fails_cleanly);
+	tc = tcase_create("odd");
+	tcase_add_checked_fixture(tc, odd_setup, teardown);
+	suite_add_tcase(s, tc);
+	tcase_add_test(tc, pages_come_from_below);
+	tcase_add_test(tc, errors_from_below);
+	tcase_add_test(tc, links_are_read_once);
+	tcase_add_test(tc, numbers_are_unique);
+	tcase_add_test(tc, nameless_file);
+	tcase_add_test(tc, saving_over_something_else);
+	tcase_add_test(tc, saving_with_little_memory);
 	return s;
 }

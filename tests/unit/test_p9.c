@@ -1,6 +1,6 @@
-/* The 9P client and its file system, against a 9P2000.L server in this file: a small tree in memory that checks what it is
- * asked, counts messages, and can have its replies spoilt byte by byte. Like QEMU's, it goes by names: a fid that is not
- * opened is of no use once its file has none. */
+/* The 9P client and its file system, against a 9P2000.L server in this file: a small tree in memory that checks what
+ * it is asked, counts messages, and can have its replies spoilt byte by byte. Like QEMU's, it goes by names: a fid
+ * that is not opened is of no use once its file has none. */
 #include <stdio.h>
 #include <string.h>
 
@@ -1186,7 +1186,8 @@ END_TEST
 START_TEST(rename_takes_the_way_along)
 {
 	struct inode *dir, *a, *target;
-	struct name on = name_make("dir", 3), nn = name_make("moved", 5), na = name_make("a", 1), nh = name_make("hello", 5);
+	struct name on = name_make("dir", 3), nn = name_make("moved", 5);
+	struct name na = name_make("a", 1), nh = name_make("hello", 5);
 	char buf[16];
 
 	mount_it(false);
@@ -1396,8 +1397,8 @@ static void scenario(bool readonly)
 START_TEST(spoilt_replies_do_no_harm)
 {
 	static const int types[] = {
-		P9_TVERSION, P9_TATTACH, P9_TWALK, P9_TGETATTR, P9_TLOPEN, P9_TREAD, P9_TREADDIR, P9_TREADLINK, P9_TCLUNK,
-		P9_TSTATFS, P9_TWRITE, P9_TLCREATE, P9_TUNLINKAT,
+		P9_TVERSION, P9_TATTACH, P9_TWALK, P9_TGETATTR, P9_TLOPEN, P9_TREAD, P9_TREADDIR, P9_TREADLINK,
+		P9_TCLUNK, P9_TSTATFS, P9_TWRITE, P9_TLCREATE, P9_TUNLINKAT,
 	};
 
 	for (spoil_how = 0; spoil_how < 7; spoil_how++) {

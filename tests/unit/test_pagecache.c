@@ -1,5 +1,5 @@
-/* The page cache: against a model file system whose backing store is an array and whose transfers can be watched, made to
- * fail, or interrupted by other work. */
+/* The page cache: against a model file system whose backing store is an array and whose transfers can be watched,
+ * made to fail, or interrupted by other work. */
 #include <string.h>
 
 #include "core/fs/vfs.h"
@@ -574,8 +574,8 @@ static int endless_write(struct inode *inode, struct page **pages, uint64_t inde
 	return 0;
 }
 
-/* A mapping that writes to every page of a file larger than RAM: what is dirty stays bounded without a write(2), and what
- * is read ahead stays until it is used. */
+/* A mapping that writes to every page of a file larger than RAM: what is dirty stays bounded without a write(2), and
+ * what is read ahead stays until it is used. */
 START_TEST(a_mapping_may_write_more_than_ram)
 {
 	static const struct inode_ops endless_ops = { .read_pages = endless_read, .write_pages = endless_write };

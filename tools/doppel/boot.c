@@ -38,6 +38,8 @@ char *boot_cmdline(const struct run *r)
 		fputs(" verbose", f);
 	if (r->quiet)
 		fputs(" quiet", f);
+	if (r->gdb)
+		fputs(" debug", f);
 	if (r->ring0)
 		fputs(" ring0", f);
 	fclose(f);
