@@ -48,6 +48,7 @@ int exec_image(const char *path, char *const argv[], char *const envp[], const c
 extern const char vdso_start[], vdso_end[];
 void vdso_init(void);
 void vdso_update(void); /* the clocks' relation to the counter has changed, or may be known by now */
+void vdso_renew(void);  /* the same, but at most twice a second: called whenever a clock is asked for by system call */
 struct space;
 int vdso_map(struct space *s); /* into a new space; sets s->vdso */
 

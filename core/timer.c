@@ -3,6 +3,7 @@
  * The platform's one timer is always armed for the earliest deadline. timer_run() takes what is due, one at a time, so a
  * function may arm or cancel any timer, its own included. */
 #include "core/timer.h"
+#include "core/main.h"
 #include "plat/plat.h"
 
 static struct rb_root timers;
@@ -75,4 +76,8 @@ uint64_t clock_mono(void) { return plat_time_mono(); }
 
 uint64_t clock_wall(void) { return plat_time_wall() + (uint64_t)wall_offset; }
 
-void clock_wall_set(uint64_t ns) { wall_offset = (int64_t)(ns - plat_time_wall()); }
+void clock_wall_set(uint64_t ns)
+{
+	wall_offset = (int64_t)(ns - plat_time_wall());
+	vdso_update();
+}

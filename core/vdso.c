@@ -16,6 +16,12 @@
 static struct file *vdso_file;
 static struct vdso_data *data;
 static size_t image_size;
+static uint64_t renew_at; /* monotonic; 0: the page says nothing yet */
+
+/* How long the page holds, and from when on a clock that is asked for by system call renews it: the platform may have
+ * learnt more about the counter or the wall clock. The vDSO itself comes that way when the page is too old. */
+#define SPAN_NS  NSEC_PER_SEC
+#define RENEW_NS (NSEC_PER_SEC / 2)
 
 void vdso_init(void)
 {
@@ -36,21 +42,31 @@ void vdso_init(void)
 
 void vdso_update(void)
 {
+	volatile struct vdso_data *d = data;
+	uint64_t wall_offset;
 	struct plat_tsc t;
 
-	if (!data || plat_time_tsc(&t))
+	if (!d || plat_time_tsc(&t))
 		return;
-	volatile struct vdso_data *d = data;
-
+	wall_offset = clock_wall() - clock_mono();
 	d->seq++;
 	__asm__ volatile("" ::: "memory");
 	d->tsc = t.tsc;
-	d->mono = t.mono;
 	d->mult = t.mult;
-	d->wall_offset = clock_wall() - clock_mono();
-	d->ready = 1;
+	d->span = (SPAN_NS << 32) / t.mult;
+	d->base[VDSO_MONO].sec = t.mono / NSEC_PER_SEC;
+	d->base[VDSO_MONO].nsec = t.mono % NSEC_PER_SEC;
+	d->base[VDSO_WALL].sec = (t.mono + wall_offset) / NSEC_PER_SEC;
+	d->base[VDSO_WALL].nsec = (t.mono + wall_offset) % NSEC_PER_SEC;
 	__asm__ volatile("" ::: "memory");
 	d->seq++;
+	renew_at = clock_mono() + RENEW_NS;
+}
+
+void vdso_renew(void)
+{
+	if (clock_mono() >= renew_at)
+		vdso_update();
 }
 
 int vdso_map(struct space *s)

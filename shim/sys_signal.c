@@ -198,11 +198,11 @@ static long siginfo_out(int sig, uptr_t dst)
 	return dst && copyout(dst, &si, sizeof(si)) ? -EFAULT : sig;
 }
 
-/* Waits with the set unblocked, so that its signals end the sleep; they are taken before anything delivers them. */
+/* The set ends the sleep, blocked or not; what arrives is taken before anything delivers it. */
 long sys_rt_sigtimedwait(uptr_t uset, uptr_t uinfo, uptr_t utimeout, size_t size)
 {
 	struct thread *t = current_thread();
-	uint64_t set, deadline, old;
+	uint64_t set, deadline;
 	int r, sig;
 
 	if (size != SIGSET_SIZE)
@@ -215,11 +215,10 @@ long sys_rt_sigtimedwait(uptr_t uset, uptr_t uinfo, uptr_t utimeout, size_t size
 	set &= ~UNBLOCKABLE;
 	sig = signal_take(t, set);
 	if (!sig) {
-		old = t->sig_mask;
-		t->sig_mask &= ~set;
+		t->sig_wait = set;
 		wait_for_signal(deadline);
+		t->sig_wait = 0;
 		sig = signal_take(t, set);
-		mask_set(t, old);
 	}
 	if (sig)
 		return siginfo_out(sig, uinfo);

@@ -3,6 +3,7 @@
  * Inside the kernel times are nanoseconds; here they become and come from the structures of the system calls. A
  * timespec's nanoseconds must be in 0…999,999,999 and its seconds not negative (clock_nanosleep(2), EINVAL). */
 #include "core/file/file.h"
+#include "core/main.h"
 #include "core/proc/itimer.h"
 #include "core/proc/signal.h"
 #include "shim/abi/poll.h"
@@ -83,8 +84,10 @@ uint64_t deadline_ms(int64_t ms)
 long sys_clock_gettime(int clock, uptr_t dst)
 {
 	uint64_t ns;
-	int r = clock_read(clock, &ns);
+	int r;
 
+	vdso_renew();
+	r = clock_read(clock, &ns);
 	return r ? r : timespec_out(dst, ns);
 }
 
@@ -121,6 +124,7 @@ long sys_gettimeofday(uptr_t tv, uptr_t tz)
 {
 	int32_t utc[2] = { 0, 0 };
 
+	vdso_renew();
 	if (tv && timeval_out(tv, clock_wall()))
 		return -EFAULT;
 	return tz ? copyout(tz, utc, sizeof(utc)) : 0;

@@ -35,43 +35,40 @@ static inline uint64_t rdtsc(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
-/* Monotonic and wall time, ns; 0 when the kernel must be asked. */
-static inline int clocks(uint64_t *mono, uint64_t *wall)
+/* The time of base `which`; false when the kernel must be asked. */
+static inline int read_clock(int which, struct timespec *ts)
 {
 	const volatile struct vdso_data *d = &vdso_data;
+	uint64_t ticks, sec, ns;
 	uint32_t seq;
 
 	do {
 		seq = d->seq;
-		if (!d->ready)
-			return 0;
 		__asm__ volatile("" ::: "memory");
-		*mono = d->mono + (uint64_t)((unsigned __int128)(rdtsc() - d->tsc) * d->mult >> 32);
-		*wall = *mono + d->wall_offset;
+		ticks = rdtsc() - d->tsc;
+		if (ticks >= d->span)
+			return 0;
+		sec = d->base[which].sec;
+		ns = d->base[which].nsec + (uint64_t)((unsigned __int128)ticks * d->mult >> 32);
 		__asm__ volatile("" ::: "memory");
 	} while (seq & 1 || seq != d->seq);
+	for (; ns >= NSEC; ns -= NSEC) /* once or twice: span is about a second */
+		sec++;
+	ts->sec = (int64_t)sec;
+	ts->nsec = (int64_t)ns;
 	return 1;
 }
 
+#define MONO_CLOCKS (1 << MONOTONIC | 1 << MONOTONIC_RAW | 1 << MONOTONIC_COARSE | 1 << BOOTTIME)
+#define WALL_CLOCKS (1 << REALTIME | 1 << REALTIME_COARSE | 1 << TAI)
+
 static int get_clock(int clock, struct timespec *ts)
 {
-	uint64_t mono, wall, t;
+	unsigned bit = (unsigned)clock > TAI ? 0 : 1u << clock;
 
-	if ((unsigned)clock > TAI || !clocks(&mono, &wall))
-		return (int)syscall2(SYS_clock_gettime, clock, (long)ts);
-	switch (clock) {
-	case REALTIME: case REALTIME_COARSE: case TAI:
-		t = wall;
-		break;
-	case MONOTONIC: case MONOTONIC_RAW: case MONOTONIC_COARSE: case BOOTTIME:
-		t = mono;
-		break;
-	default:
-		return (int)syscall2(SYS_clock_gettime, clock, (long)ts);
-	}
-	ts->sec = (int64_t)(t / NSEC);
-	ts->nsec = (int64_t)(t % NSEC);
-	return 0;
+	if ((bit & MONO_CLOCKS && read_clock(VDSO_MONO, ts)) || (bit & WALL_CLOCKS && read_clock(VDSO_WALL, ts)))
+		return 0;
+	return (int)syscall2(SYS_clock_gettime, clock, (long)ts);
 }
 
 int __vdso_clock_gettime(int clock, struct timespec *ts);
@@ -80,13 +77,13 @@ int __vdso_clock_gettime(int clock, struct timespec *ts) { return get_clock(cloc
 int __vdso_gettimeofday(struct timeval *tv, int32_t *tz);
 int __vdso_gettimeofday(struct timeval *tv, int32_t *tz)
 {
-	uint64_t mono, wall;
+	struct timespec ts;
 
-	if (!clocks(&mono, &wall))
+	if (!read_clock(VDSO_WALL, &ts))
 		return (int)syscall2(SYS_gettimeofday, (long)tv, (long)tz);
 	if (tv) {
-		tv->sec = (int64_t)(wall / NSEC);
-		tv->usec = (int64_t)(wall % NSEC / 1000);
+		tv->sec = ts.sec;
+		tv->usec = (int64_t)((uint64_t)ts.nsec / 1000);
 	}
 	if (tz)
 		tz[0] = tz[1] = 0;

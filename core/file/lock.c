@@ -180,12 +180,29 @@ static bool would_deadlock(const void *owner, const void *blocker)
 	return false;
 }
 
+/* Where an owner's new lock goes: the locks of one owner stay together, by start, and the owners in the order in which
+ * they came. F_GETLK and /proc/locks show the order. */
+static struct list *place_for(struct flock_state *s, const struct lock *l)
+{
+	struct list *after = NULL;
+
+	list_each(p, &s->records) {
+		struct lock *old = list_entry(p, struct lock, link);
+
+		if (same_owner(old, l)) {
+			if (old->start > l->start)
+				return p;
+			after = p;
+		}
+	}
+	return after ? after->next : &s->records;
+}
+
 /* Makes [want->start, want->end] the owner's with want's type (F_UNLCK: nobody's). a and b are fresh locks for what a
  * split or the request itself needs; returns with the unused ones set free. */
 static void records_apply(struct flock_state *s, const struct lock *want, struct lock *a, struct lock *b)
 {
 	int64_t start = want->start, end = want->end;
-	struct list *pos = &s->records;
 
 	list_each_safe(p, &s->records) {
 		struct lock *l = list_entry(p, struct lock, link);
@@ -221,7 +238,7 @@ static void records_apply(struct flock_state *s, const struct lock *want, struct
 		*a = *want;
 		a->start = start;
 		a->end = end;
-		list_append(pos, &a->link);
+		list_insert_before(place_for(s, a), &a->link);
 		a = NULL;
 	}
 	kfree(a);

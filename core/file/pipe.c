@@ -381,7 +381,7 @@ int pipe_set_size(struct file *f, unsigned size)
 	p->slots = slots;
 	p->tail = 0;
 	p->head = used;
-	waitq_wake(&p->wr, POLLOUT | POLLWRNORM);
+	waitq_wake(&p->wr, 0); /* there may be more room now */
 	return (int)(slots * PAGE_SIZE);
 }
 

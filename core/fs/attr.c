@@ -1,7 +1,7 @@
 /* Attributes of inodes and their rules: chmod(2), chown(2), utimensat(2), truncate(2), fallocate(2), access(2).
  *
- * Checks that need only the inode are here; those that need a path (read-only mounts) see the super, which a mount makes
- * read-only as a whole. File systems get changes that have passed all checks.
+ * Checks that need only the inode are here; those that need a path (read-only mounts) see the super, which a mount
+ * makes read-only as a whole. File systems get changes that have passed all checks.
  *
  * Missing: immutable and append-only flags, access control lists, project quotas. */
 #include "core/file/file.h"

@@ -1,12 +1,12 @@
 /* Archives as root file systems: cpio in the newc format, unpacked into a tmpfs.
  *
- * The archive is read once for its names and attributes; the contents of regular files stay where they are and are copied
- * a page at a time when somebody reads them. The reader (cpio_next) is apart from the unpacking: it touches nothing but the
- * buffer, and every number in it is checked against the buffer's end before it is used.
+ * The archive is read once for its names and attributes; the contents of regular files stay where they are and are
+ * copied a page at a time when somebody reads them. The reader (cpio_next) is apart from the unpacking: it touches
+ * nothing but the buffer, and every number in it is checked against the buffer's end before it is used.
  *
- * Hard links have equal device and inode numbers and a link count above one; their contents come with one of them, usually
- * the last. Directories that are missing are made. A later entry of the same name replaces an earlier one, as the Linux
- * kernel has it; a directory stays and takes the later attributes.
+ * Hard links have equal device and inode numbers and a link count above one; their contents come with one of them,
+ * usually the last. Directories that are missing are made. A later entry of the same name replaces an earlier one, as
+ * the Linux kernel has it; a directory stays and takes the later attributes.
  *
  * Missing: checksums of the "crc" format are not verified; compressed archives; the old formats. */
 #include "core/fs/cpio.h"

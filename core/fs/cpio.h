@@ -24,8 +24,8 @@ static inline void cpio_init(struct cpio_reader *r, const void *data, size_t len
 	*r = (struct cpio_reader){ data, len, 0, NULL };
 }
 
-/* The next entry: 1; 0 at the end (the trailer of the last archive: several may follow each other, with zeroes between);
- * -EINVAL. Names are checked: relative, no "..", no empty or overlong component. */
+/* The next entry: 1; 0 at the end (the trailer of the last archive: several may follow each other, with zeroes
+ * between); -EINVAL. Names are checked: relative, no "..", no empty or overlong component. */
 int cpio_next(struct cpio_reader *r, struct cpio_entry *e);
 
 #endif

@@ -1,12 +1,12 @@
 /* The dentry cache: names of inodes in a tree, and known absences.
  *
- * A dentry holds a reference to its inode and its parent, so a path is alive as long as its last dentry is. Entries that
- * nobody refers to stay in the hash table until the reclaimer wants their memory: it takes the oldest that was not used
- * since its last round. An entry that is in no hash table is freed with its last reference.
+ * A dentry holds a reference to its inode and its parent, so a path is alive as long as its last dentry is. Entries
+ * that nobody refers to stay in the hash table until the reclaimer wants their memory: it takes the oldest that was
+ * not used since its last round. An entry that is in no hash table is freed with its last reference.
  *
- * Invariants: all changes to the entries of a directory happen with that directory's inode locked, so that between a miss
- * and the insertion nobody else inserts. `unlinked` entries are unhashed. A referenced entry may sit on the LRU list; the
- * reclaimer takes it off, and the last dentry_put() puts it back.
+ * Invariants: all changes to the entries of a directory happen with that directory's inode locked, so that between a
+ * miss and the insertion nobody else inserts. `unlinked` entries are unhashed. A referenced entry may sit on the LRU
+ * list; the reclaimer takes it off, and the last dentry_put() puts it back.
  *
  * Missing: more than one name for a directory; case folding. */
 #include "core/fs/vfs.h"
@@ -127,8 +127,9 @@ static void lru_append(struct dentry *d)
 	}
 }
 
-/* Frees an unused dentry. Everything that others could find is undone before the inode goes, which may sleep. */
-static void dentry_free(struct dentry *d)
+/* Frees an unused dentry; its reference to the parent, which is returned, is the caller's (NULL: a root). Everything
+ * that others could find is undone before the inode goes, which may sleep. */
+static struct dentry *dentry_free_one(struct dentry *d)
 {
 	struct dentry *parent = d->parent == d ? NULL : d->parent;
 
@@ -140,21 +141,25 @@ static void dentry_free(struct dentry *d)
 	if (d->name != d->inline_name)
 		kfree(d->name);
 	kfree(d);
-	dentry_put(parent);
+	return parent;
 }
 
+/* A loop, for directories can be nested as deeply as one likes. */
 void dentry_put(struct dentry *d)
 {
-	if (!d)
-		return;
-	kassert(d->refs > 0);
-	if (--d->refs)
-		return;
-	if (dentry_hashed(d))
-		lru_append(d);
-	else
-		dentry_free(d);
+	while (d) {
+		kassert(d->refs > 0);
+		if (--d->refs)
+			return;
+		if (dentry_hashed(d)) {
+			lru_append(d);
+			return;
+		}
+		d = dentry_free_one(d);
+	}
 }
+
+static void dentry_free(struct dentry *d) { dentry_put(dentry_free_one(d)); }
 
 struct dentry *dentry_root(struct inode *root)
 {

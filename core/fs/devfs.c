@@ -161,18 +161,11 @@ static const struct {
 	{ "pts", NULL, 0755 },
 };
 
-static struct inode_ops node_ops; /* tmpfs's for a device node, opened by number; filled when /dev is made */
-
 /* Everything belongs to root, whoever is current. */
 static void own(struct inode *inode, uint32_t perm)
 {
 	inode->uid = inode->gid = 0;
 	inode->mode = (inode->mode & S_IFMT) | perm;
-	if (S_ISCHR(inode->mode)) {
-		node_ops = *inode->ops;
-		node_ops.open = chrdev_open;
-		inode->ops = &node_ops;
-	}
 	inode_put(inode);
 }
 

@@ -1,14 +1,14 @@
-/* Directories, names and links of file systems in memory; tmpfs.c and overlay.c are made of them, memfs_data.c has the
- * files' contents.
+/* Directories, names and links of file systems in memory; tmpfs.c and overlay.c are made of them, memfs_data.c has
+ * the files' contents.
  *
  * Invariants:
- * - An entry is in its directory's order list, sorted by cookie, in its hash table once there is one, and in its inode's
- *   list of names.
- * - Hard entries hold their inode; `origin` entries hold their directory's inode, so that a known lower name keeps the way
- *   up to the root known. A whiteout lives as long as its directory.
+ * - An entry is in its directory's order list, sorted by cookie, in its hash table once there is one, and in its
+ *   inode's list of names.
+ * - Hard entries hold their inode; `origin` entries hold their directory's inode, so that a known lower name keeps
+ *   the way up to the root known. A whiteout lives as long as its directory.
  * - Nothing that has begun to change the tree can fail: memory is taken first. An allocation may run the dentry
- *   reclaimer, which may end unpinned inodes and so remove weak entries: entries are looked up after the last allocation.
- * Directories are locked by the VFS; what has no sleep in it needs no lock. */
+ *   reclaimer, which may end unpinned inodes and so remove weak entries: entries are looked up after the last
+ *   allocation. Directories are locked by the VFS; what has no sleep in it needs no lock. */
 #include "core/fs/memfs.h"
 #include "core/fs/walk.h"
 #include "core/mm/page.h"
@@ -317,8 +317,8 @@ void memfs_evict(struct inode *inode)
 	kfree(node);
 }
 
-/* The tree holds itself together by references in both directions. First every inode is held, so that none goes while the
- * entries are taken out; then all go. */
+/* The tree holds itself together by references in both directions. First every inode is held, so that none goes while
+ * the entries are taken out; then all go. */
 void memfs_umount(struct super *s)
 {
 	struct memfs *fs = memfs_of(s);

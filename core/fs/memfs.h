@@ -1,12 +1,12 @@
 /* File systems in memory: what tmpfs and the overlay share (core/fs/memfs.c).
  *
  * A node hangs on every inode (inode->priv). A directory's entries name inodes:
- *   ENT_HARD      holds a reference to its inode: the entry exists here and nowhere else;
- *   ENT_WEAK      a name of the directory's lower one that was looked up; holds no reference to its inode, and goes with
- *                 it. Nothing has changed yet that must not be forgotten;
- *   ENT_WHITEOUT  the lower directory has this name, but it was removed here.
- * An inode is pinned when it differs from its lower one: then its entries are hard, and those of the directories above it,
- * so that it is reachable from the root. tmpfs has hard entries only. */
+ *   ENT_HARD holds a reference to its inode: the entry exists here and nowhere else;
+ *   ENT_WEAK a name of the directory's lower one that was looked up; holds no reference to its inode, and goes with
+ *   it. Nothing has changed yet that must not be forgotten;
+ *   ENT_WHITEOUT the lower directory has this name, but it was removed here. An inode is pinned when it differs from
+ *   its lower one: then its entries are hard, and those of the directories above it, so that it is reachable from the
+ *   root. tmpfs has hard entries only. */
 #ifndef CORE_FS_MEMFS_H
 #define CORE_FS_MEMFS_H
 

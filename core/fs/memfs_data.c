@@ -1,9 +1,9 @@
 /* Contents of files in memory: the page cache is the storage.
  *
- * A page in the cache is the file's data; where there is none, the data is that of the lower inode or of the archive, as
- * far as `limit` goes, and zeroes beyond. limit only ever shrinks (truncation, holes up to the end), so bytes that were cut
- * off never come back. Pages of files with something below are clean until they are written and may be dropped and read
- * again; pages of other files exist nowhere else.
+ * A page in the cache is the file's data; where there is none, the data is that of the lower inode or of the archive,
+ * as far as `limit` goes, and zeroes beyond. limit only ever shrinks (truncation, holes up to the end), so bytes that
+ * were cut off never come back. Pages of files with something below are clean until they are written and may be
+ * dropped and read again; pages of other files exist nowhere else.
  *
  * Space is counted lazily: a file's pages are added to the file system's sum whenever somebody asks for room. What is
  * written through shared mappings is counted only then, and may exceed the limit.
@@ -67,8 +67,10 @@ int64_t memfs_reserve(struct inode *inode, uint64_t off, uint64_t len)
 	struct memfs *fs = node->fs;
 	uint64_t first = off >> PAGE_SHIFT, end = pages_of(off + len), stop;
 
-	if (fs->lower)
+	if (fs->lower && len)
 		memfs_change(node);
+	else if (fs->lower)
+		memfs_pin(node); /* its pages will tell whether it was written to */
 	if (!len || !fs->max)
 		return (int64_t)len;
 	charge(node);

@@ -1,11 +1,11 @@
 /* Mounts, and the file systems the machine begins with.
  *
- * A mount covers one dentry (dentry->mounted) with the root of a super; every super is mounted once. The root mount covers
- * nothing. Mounts stay until the end: there is no umount(2).
+ * A mount covers one dentry (dentry->mounted) with the root of a super; every super is mounted once. The root mount
+ * covers nothing. Mounts stay until the end: there is no umount(2).
  *
- * Boot: the root as the command line says (core/boot.h), the kernel's own file systems over it, then the exports. Their
- * mount points are made where the root can be written; where something is missing that cannot be made, the machine ends
- * with a line that says what.
+ * Boot: the root as the command line says (core/boot.h), the kernel's own file systems over it, then the exports.
+ * Their mount points are made where the root can be written; where something is missing that cannot be made, the
+ * machine ends with a line that says what.
  *
  * Missing: bind mounts, propagation, mount namespaces, remounting. */
 #include "core/boot.h"

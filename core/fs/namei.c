@@ -1,12 +1,12 @@
 /* Changes of the tree: mknod(2), mkdir(2), symlink(2), link(2), unlink(2), rmdir(2), rename(2); and readlink(2).
  *
- * Each resolves the parent, locks it, looks the last component up and checks, in Linux's order, so that the errors agree:
- * what kind of name it is, whether the file system may be written, whether the entry exists, the caller's rights, the
- * kinds of objects. Then the file system acts, and the dentries follow.
+ * Each resolves the parent, locks it, looks the last component up and checks, in Linux's order, so that the errors
+ * agree: what kind of name it is, whether the file system may be written, whether the entry exists, the caller's
+ * rights, the kinds of objects. Then the file system acts, and the dentries follow.
  *
  * Locks: a rename takes the super's rename_lock, then both directories (an ancestor first), then a directory that it
- * replaces; rmdir takes the directory and then its victim. Since only one rename runs at a time, and nobody else locks two
- * directories that are not parent and child, no cycle can form.
+ * replaces; rmdir takes the directory and then its victim. Since only one rename runs at a time, and nobody else
+ * locks two directories that are not parent and child, no cycle can form.
  *
  * Missing: the restrictions of /proc/sys/fs/protected_hardlinks; RENAME_WHITEOUT. */
 #include "core/fs/walk.h"

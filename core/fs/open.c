@@ -1,9 +1,9 @@
 /* open(2), openat2(2): from a name to an open file.
  *
- * A walk finds the object or, with O_CREAT, makes it in the locked parent directory; then may_open() asks for the rights
- * that the flags need, and open_object() makes the struct file by the kind of object: the page cache's operations for
- * regular files and directories, fifo_open(), the inode's own operations for everything else. A file that was just made
- * is not asked for rights, and is not truncated.
+ * A walk finds the object or, with O_CREAT, makes it in the locked parent directory; then may_open() asks for the
+ * rights that the flags need, and open_object() makes the struct file by the kind of object: the page cache's
+ * operations for regular files and directories, fifo_open(), the inode's own operations for everything else. A file
+ * that was just made is not asked for rights, and is not truncated.
  *
  * Missing: O_CREAT of the file system's own in one step (a lookup and a creation are two requests); leases. */
 #include "core/file/file.h"
@@ -192,8 +192,9 @@ static int lookup_or_create(struct walk *w, struct open *o, struct dentry **out)
 	return r;
 }
 
-/* In a sticky directory that everybody writes, O_CREAT does not open what somebody else has put there in place of a plain
- * file (the kernel's check for /proc/sys/fs/protected_*, whose settings for regular files and FIFOs are off here). */
+/* In a sticky directory that everybody writes, O_CREAT does not open what somebody else has put there in place of a
+ * plain file (the kernel's check for /proc/sys/fs/protected_*, whose settings for regular files and FIFOs are off
+ * here). */
 static bool sticky_refuses(const struct inode *dir, const struct inode *i)
 {
 	return (dir->mode & (S_ISVTX | S_IWOTH)) == (S_ISVTX | S_IWOTH) && !S_ISREG(i->mode) && !S_ISFIFO(i->mode) &&

@@ -1,19 +1,20 @@
 /* The overlay: a read-only lower tree seen through a tree in memory that takes all changes.
  *
- * An overlay inode is made when a lower one is looked up, and is the file's one identity: device and inode number (the
- * lower one's), page cache, open files and mappings stay the same when the file is written, renamed or loses its name.
- * There is no copying up: attributes are in the overlay inode from the beginning, and of the data only the pages that are
- * written become its own; the others are read from the lower inode, straight into the overlay inode's cache, and may be
- * reclaimed and read again. Directories show what their lower one has, less whiteouts, and what was made here. What
- * differs from below is pinned (core/fs/memfs.h); everything else may be forgotten and looked up again.
+ * An overlay inode is made when a lower one is looked up, and is the file's one identity: device and inode number
+ * (the lower one's), page cache, open files and mappings stay the same when the file is written, renamed or loses its
+ * name. There is no copying up: attributes are in the overlay inode from the beginning, and of the data only the
+ * pages that are written become its own; the others are read from the lower inode, straight into the overlay inode's
+ * cache, and may be reclaimed and read again. Directories show what their lower one has, less whiteouts, and what was
+ * made here. What differs from below is pinned (core/fs/memfs.h); everything else may be forgotten and looked up
+ * again.
  *
  * The lower tree is taken as immutable. Hard links below share one overlay inode, found by its number.
  *
- * Positions in a merged directory: the lower file system's own first, then UPPER plus the cookie of an entry made here.
- * Both are stable while entries come and go.
+ * Positions in a merged directory: the lower file system's own first, then UPPER plus the cookie of an entry made
+ * here. Both are stable while entries come and go.
  *
- * Missing: extended attributes; new names below (whiteouts and opaque directories in a lower tree that was itself saved
- * from an overlay are ordinary files). */
+ * Missing: extended attributes; new names below (whiteouts and opaque directories in a lower tree that was itself
+ * saved from an overlay are ordinary files). */
 #include "core/file/file.h"
 #include "core/fs/memfs.h"
 #include "core/fs/walk.h"

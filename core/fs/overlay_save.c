@@ -1,10 +1,11 @@
-/* Saving an overlay's changes (--save) to a directory of a writable file system, in the form of an OCI image layer: changed
- * and new files whole, `.wh.NAME` for a removed name, `.wh..wh..opq` in a directory that hides the lower one of its name.
+/* Saving an overlay's changes (--save) to a directory of a writable file system, in the form of an OCI image layer:
+ * changed and new files whole, `.wh.NAME` for a removed name, `.wh..wh..opq` in a directory that hides the lower one
+ * of its name.
  *
- * Only what is pinned is visited, from the root down. A lower directory that was moved is written out whole, lower files
- * too, for nothing at its new place says where it came from. What an earlier save left under the same names is replaced.
- * Calls the file systems directly: rights were asked for when the program made its changes. An error (a device node that
- * the host's user may not make) does not end the saving; the first one is returned.
+ * Only what is pinned is visited, from the root down. A lower directory that was moved is written out whole, lower
+ * files too, for nothing at its new place says where it came from. What an earlier save left under the same names is
+ * replaced. Calls the file systems directly: rights were asked for when the program made its changes. An error (a
+ * device node that the host's user may not make) does not end the saving; the first one is returned.
  *
  * Missing: names of lower files with several links under which they were never looked up keep the old contents. */
 #include "core/fs/memfs.h"
@@ -277,7 +278,8 @@ static int save_file(struct save *s, struct inode *from, struct inode *dir, cons
 
 /* ---- directories ---- */
 
-/* Names of the directory that have not been looked up are, and all are pinned: then every entry is there to be visited. */
+/* Names of the directory that have not been looked up are, and all are pinned: then every entry is there to be
+ * visited. */
 struct collect {
 	struct dir_ctx ctx;
 	char *names; /* terminated names, one after the other */

@@ -8,7 +8,6 @@
  * Missing: extended attributes and ACLs; a file's other hard links, once the one it was found by is gone at the
  * host. */
 #include "core/fs/p9_node.h"
-#include "core/fs/devfs.h"
 #include "core/lib/string.h"
 #include "core/mm/slab.h"
 #include "shim/abi/errno.h"
@@ -18,8 +17,8 @@
 #define V9FS_MAGIC 0x01021997
 #define MISSES_LIST 6 /* absent names in a directory before its listing is worth having */
 
-static const struct inode_ops file_ops_ro, dir_ops_ro, link_ops_ro, chr_ops_ro, special_ops_ro;
-static const struct inode_ops file_ops_rw, dir_ops_rw, link_ops_rw, chr_ops_rw, special_ops_rw;
+static const struct inode_ops file_ops_ro, dir_ops_ro, link_ops_ro, special_ops_ro;
+static const struct inode_ops file_ops_rw, dir_ops_rw, link_ops_rw, special_ops_rw;
 
 /* ---- lookup ---- */
 
@@ -32,8 +31,6 @@ static const struct inode_ops *ops_for(const struct p9_fs *fs, uint32_t mode)
 		return fs->readonly ? &dir_ops_ro : &dir_ops_rw;
 	case S_IFLNK:
 		return fs->readonly ? &link_ops_ro : &link_ops_rw;
-	case S_IFCHR:
-		return fs->readonly ? &chr_ops_ro : &chr_ops_rw;
 	}
 	return fs->readonly ? &special_ops_ro : &special_ops_rw;
 }
@@ -260,8 +257,6 @@ static const struct inode_ops dir_ops_rw = {
 };
 static const struct inode_ops link_ops_ro = { .evict = p9_evict, .readlink = p9_readlink };
 static const struct inode_ops link_ops_rw = { .evict = p9_evict, .readlink = p9_readlink, ATTR_RW };
-static const struct inode_ops chr_ops_ro = { .evict = p9_evict, .open = chrdev_open };
-static const struct inode_ops chr_ops_rw = { .evict = p9_evict, .open = chrdev_open, ATTR_RW };
 static const struct inode_ops special_ops_ro = { .evict = p9_evict };
 static const struct inode_ops special_ops_rw = { .evict = p9_evict, ATTR_RW };
 

@@ -1,11 +1,12 @@
 /* Path walking: path_resolution(7), symlink(7), and the RESOLVE_ flags of openat2(2).
  *
- * A walk goes from directory to directory by components. Its position holds references, so it may sleep at every step; a
- * step to a cached entry costs a hash lookup and two counters. The text of a symlink is walked in place of its name: what
- * follows the name is pushed on a small stack, unless nothing does. Links in memory (inode->link) are not copied.
+ * A walk goes from directory to directory by components. Its position holds references, so it may sleep at every
+ * step; a step to a cached entry costs a hash lookup and two counters. The text of a symlink is walked in place of
+ * its name: what follows the name is pushed on a small stack, unless nothing does. Links in memory (inode->link) are
+ * not copied.
  *
- * Who may search a directory is asked before each of its components is looked at, "." and ".." too, so that errors come in
- * Linux's order.
+ * Who may search a directory is asked before each of its components is looked at, "." and ".." too, so that errors
+ * come in Linux's order.
  *
  * Missing: the restrictions of /proc/sys/fs/protected_symlinks; automounts. */
 #include "core/fs/walk.h"

@@ -1,7 +1,7 @@
 /* Who may do what to an inode: path_resolution(7) and chmod(2).
  *
- * The class that applies is the first that fits: owner, group, others; a class that denies is not mended by a later one.
- * uid 0 reads and writes everything, searches every directory, and executes a file that anybody may execute.
+ * The class that applies is the first that fits: owner, group, others; a class that denies is not mended by a later
+ * one. uid 0 reads and writes everything, searches every directory, and executes a file that anybody may execute.
  *
  * Missing: capabilities apart from uid 0, access control lists. */
 #include "core/fs/vfs.h"

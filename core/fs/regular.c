@@ -1,8 +1,8 @@
 /* Open regular files and directories on the page cache: what every disk-like file system and tmpfs share.
  *
- * Writes hold the inode's lock, so that they are atomic against each other and against truncation; reads do not, as on
- * Linux. What holds for all kinds of files (access modes, limits, O_APPEND's position, O_SYNC) is done in core/file/file.c
- * before this is called; O_APPEND is looked at again here, under the lock.
+ * Writes hold the inode's lock, so that they are atomic against each other and against truncation; reads do not, as
+ * on Linux. What holds for all kinds of files (access modes, limits, O_APPEND's position, O_SYNC) is done in
+ * core/file/file.c before this is called; O_APPEND is looked at again here, under the lock.
  *
  * Access times follow relatime: mount(8). They are kept in memory only; a server keeps its own.
  *

@@ -1,12 +1,12 @@
 /* Inodes and supers: the objects that every file system is made of.
  *
- * An inode lives as long as somebody holds a reference: a dentry, an open file, a mapping (through its file), the file
- * system itself, or the page cache while it has pages to write back. With the last reference the file system's evict()
- * frees what is its own, then the cached pages and the inode go. An inode that is being evicted is in no table any more:
- * a lookup of the same file that happens while evict() sleeps makes a new one.
+ * An inode lives as long as somebody holds a reference: a dentry, an open file, a mapping (through its file), the
+ * file system itself, or the page cache while it has pages to write back. With the last reference the file system's
+ * evict() frees what is its own, then the cached pages and the inode go. An inode that is being evicted is in no
+ * table any more: a lookup of the same file that happens while evict() sleeps makes a new one.
  *
- * Supers keep their inodes in a hash table by number, which doubles when it is crowded; when RAM is short it stays as it is
- * and only gets slower.
+ * Supers keep their inodes in a hash table by number, which doubles when it is crowded; when RAM is short it stays as
+ * it is and only gets slower.
  *
  * Missing: quotas; attributes that need a journal. */
 #include "core/fs/vfs.h"

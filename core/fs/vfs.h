@@ -1,7 +1,7 @@
 /* The virtual file system: inodes, dentries, mounts, paths, and the operations that syscalls ask of them.
  *
- * Inodes hold data and attributes; dentries name them in a tree (a dentry without inode is a known absence); a path is a
- * dentry seen through a mount. Each is reference counted: x_get, x_put.
+ * Inodes hold data and attributes; dentries name them in a tree (a dentry without inode is a known absence); a path
+ * is a dentry seen through a mount. Each is reference counted: x_get, x_put.
  * Locks: inode->lock is held over every change of a directory or of a file's size; order parent → child; rename takes
  * super->rename_lock first. Lookups that miss the cache take the directory's lock. */
 #ifndef CORE_FS_VFS_H
@@ -47,8 +47,8 @@ enum {
 	ATTR_ATIME = 16, ATTR_MTIME = 32, ATTR_ATIME_NOW = 64, ATTR_MTIME_NOW = 128, ATTR_CTIME = 256,
 };
 
-/* One entry handed out by readdir; returns false when the caller's buffer is full (the same entry comes again at `pos`).
- * Whoever calls emit stores next_pos in pos when it returned true: dir_emit() does both. */
+/* One entry handed out by readdir; returns false when the caller's buffer is full (the same entry comes again at
+ * `pos`). Whoever calls emit stores next_pos in pos when it returned true: dir_emit() does both. */
 struct dir_ctx {
 	bool (*emit)(struct dir_ctx *c, const char *name, size_t len, uint64_t ino, unsigned dtype, int64_t next_pos);
 	int64_t pos; /* where to go on: 0, 1 are "." and "..", emitted by the VFS; the file system's own start at 2 */
@@ -66,8 +66,8 @@ struct statfs_k {
 	uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize, flags;
 };
 
-/* A file system's operations on an inode. A missing one answers with the default in brackets. All but the last group are
- * called with inode (dir) locked; all may sleep. New inodes are returned with one reference. */
+/* A file system's operations on an inode. A missing one answers with the default in brackets. All but the last group
+ * are called with inode (dir) locked; all may sleep. New inodes are returned with one reference. */
 struct inode_ops {
 	int (*lookup)(struct inode *dir, const struct name *n, struct inode **out);                  /* [-ENOENT] */
 	/* mode holds the type: regular, directory, FIFO, socket, device */
@@ -79,16 +79,16 @@ struct inode_ops {
 	/* target is the inode that is replaced, or NULL; flags RENAME_NOREPLACE (checked by the VFS), RENAME_EXCHANGE */
 	int (*rename)(struct inode *odir, const struct name *on, struct inode *inode, struct inode *ndir,
 		      const struct name *nn, struct inode *target, unsigned flags);                  /* [-EPERM] */
-	/* Carries a change out at the source. The VFS has checked the right to it, has filled in the times (ATTR_ATIME and
-	 * ATTR_MTIME are set beside ATTR_…_NOW), and stores the new attributes in the inode (inode_apply) after a 0; for
-	 * ATTR_SIZE it also stores the size and truncates the page cache. */
+	/* Carries a change out at the source. The VFS has checked the right to it, has filled in the times
+	 * (ATTR_ATIME and ATTR_MTIME are set beside ATTR_…_NOW), and stores the new attributes in the inode
+	 * (inode_apply) after a 0; for ATTR_SIZE it also stores the size and truncates the page cache. */
 	int (*setattr)(struct inode *inode, const struct iattr *a);                                  /* [-EPERM] */
 	int (*readdir)(struct inode *dir, struct file *f, struct dir_ctx *c);                        /* [-ENOTDIR] */
 	int (*fallocate)(struct inode *inode, int mode, uint64_t off, uint64_t len);                 /* [-EOPNOTSUPP] */
 	/* A nameless regular file with nlink 0, for O_TMPFILE. */
 	int (*tmpfile)(struct inode *dir, uint32_t mode, struct inode **out);                        /* [-EOPNOTSUPP] */
-	/* Before bytes [off, off + len) are written (len 0: before a writable shared mapping): how many of them there is
-	 * room for, at least one, or -ENOSPC. */
+	/* Before bytes [off, off + len) are written (len 0: before a writable shared mapping): how many of them there
+	 * is room for, at least one, or -ENOSPC. */
 	int64_t (*reserve)(struct inode *inode, uint64_t off, uint64_t len);                         /* [len] */
 	/* lseek(2) SEEK_DATA (SEEK_HOLE when hole is set) from off < size; never beyond size. -ENXIO: no data there. */
 	int64_t (*seek_data)(struct inode *inode, uint64_t off, bool hole);                          /* [all is data] */
@@ -198,8 +198,8 @@ struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i); /* the last one may sleep: writes dirty pages back, evicts */
 void inode_now(struct inode *i, unsigned attrs); /* ATTR_ATIME | ATTR_MTIME | ATTR_CTIME set to the current time */
 struct timespec64 timespec_now(void);
-/* Stores what a->valid names in the inode (ATTR_…_NOW: the current time; ATTR_SIZE: the page cache is truncated too) and
- * sets ctime. */
+/* Stores what a->valid names in the inode (ATTR_…_NOW: the current time; ATTR_SIZE: the page cache is truncated too)
+ * and sets ctime. */
 void inode_apply(struct inode *i, const struct iattr *a);
 /* A new inode in dir (NULL: none) belongs to the caller; its group is the directory's when that is setgid (inode(7)). */
 void inode_init_owner(struct inode *i, const struct inode *dir);
@@ -239,7 +239,8 @@ int path_anon(struct inode *inode, const char *name, struct path *out);
 
 /* ---- supers and mounts ---- */
 struct super *super_new(const char *type, const struct super_ops *ops, uint64_t magic);
-/* A super that was never mounted, or in unit tests: drops cached names, root and super. Inodes still in use must be gone. */
+/* A super that was never mounted, or in unit tests: drops cached names, root and super. Inodes still in use must be
+ * gone. */
 void super_free(struct super *s);
 /* Mounts s over `at` (NULL: the root of all). The mount takes over the super. 0, -ENOMEM, -EBUSY, -ENOTDIR. */
 int mount_add(struct super *s, const struct path *at, unsigned flags, const char *source);
@@ -269,8 +270,8 @@ int walk_start(int dirfd, const char *path, struct path *out);
  * -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG, … as path_resolution(7). */
 int path_walk(const struct path *start, const char *path, unsigned flags, struct path *out);
 
-/* Resolves the parent directory: *parent gets references, *last the last component (pointing into path, hash filled; len 0
- * for "/" itself; "." and ".." are handed out as they are); trailing slashes are reported in *slash. */
+/* Resolves the parent directory: *parent gets references, *last the last component (pointing into path, hash filled;
+ * len 0 for "/" itself; "." and ".." are handed out as they are); trailing slashes are reported in *slash. */
 int path_walk_parent(const struct path *start, const char *path, unsigned flags, struct path *parent, struct name *last,
 		     bool *slash);
 
@@ -321,11 +322,11 @@ int overlay_save(struct super *overlay, const struct path *to);
 /* Files changed or made in the overlay (for the notice at exit), and their bytes. */
 void overlay_changes(struct super *overlay, uint64_t *files, uint64_t *bytes);
 
-/* Boot: mounts everything that boot_params() and the command line ask for. Panics with a clear line when it cannot. When
- * there is a current process with an fs_info, also sets its root and working directory. */
+/* Boot: mounts everything that boot_params() and the command line ask for. Panics with a clear line when it cannot.
+ * When there is a current process with an fs_info, also sets its root and working directory. */
 void vfs_init(void);
-/* The root and the working directory the program begins with (references for the caller). Without the latter the machine
- * ends with a message and exit status 126. */
+/* The root and the working directory the program begins with (references for the caller). Without the latter the
+ * machine ends with a message and exit status 126. */
 void vfs_boot_dirs(struct path *root, struct path *cwd);
 /* The end: writes dirty pages back, then saves the overlay's changes (save=) or prints how many are discarded. */
 void vfs_shutdown(void);

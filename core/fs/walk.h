@@ -90,8 +90,8 @@ void dentry_unlink(struct dentry *d);
 void dentry_remember(struct dentry *d);
 /* A nameless child of dir, never looked up, marked unlinked (O_TMPFILE); consumes the inode reference. NULL: no RAM. */
 struct dentry *dentry_nameless(struct dentry *dir, struct inode *inode);
-/* Renames: the memory for a new name is taken first (NULL *spare: the old one's place is enough), so that the move itself
- * cannot fail. dentry_move() consumes spare. */
+/* Renames: the memory for a new name is taken first (NULL *spare: the old one's place is enough), so that the move
+ * itself cannot fail. dentry_move() consumes spare. */
 int dentry_move_prepare(struct dentry *d, const struct name *n, char **spare);
 void dentry_move(struct dentry *d, struct dentry *dir, const struct name *n, char *spare);
 void dentry_spare_free(char *spare);
@@ -122,7 +122,8 @@ struct walk {
 	struct walk_body body[SYMLINKS_MAX];
 };
 
-/* Begins at start (NULL fields: the working directory). 0, -ENOENT (empty path without WALK_EMPTY), -ENAMETOOLONG, -EXDEV. */
+/* Begins at start (NULL fields: the working directory). 0, -ENOENT (empty path without WALK_EMPTY), -ENAMETOOLONG,
+ * -EXDEV. */
 int walk_begin(struct walk *w, const struct path *start, const char *path, unsigned flags);
 /* Goes on to the directory of the last component (w->cur), whose name is then in w->last; len 0 when there is none, and
  * w->cur is the result. */

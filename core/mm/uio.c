@@ -155,6 +155,7 @@ int uio_iovec(struct uio *u, uptr_t iov, unsigned iovcnt, bool to_user, struct a
 	int r;
 
 	*heap = NULL;
+	u->one = (struct abi_iovec){ 0 }; /* what a vector of none points at */
 	if (iovcnt > IOV_MAX)
 		return -EINVAL;
 	if (iovcnt > 1) {

@@ -165,18 +165,6 @@ static void queue_purge(struct usock *s)
 		msg_free(list_first(&s->rcvq, struct msg, link));
 }
 
-/* Bytes that will never be read; an empty record is no loss. */
-static bool has_unread(const struct usock *s)
-{
-	list_each(p, &s->rcvq) {
-		const struct msg *m = list_entry(p, struct msg, link);
-
-		if (m->off < m->len)
-			return true;
-	}
-	return false;
-}
-
 #define POLL_ALL (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLWRBAND | POLLRDHUP | POLLHUP | POLLERR)
 
 static void wake_both(struct usock *s)
@@ -193,12 +181,12 @@ static void unix_release(struct file *f)
 	s->peer = NULL;
 	if (peer && s->type != SOCK_DGRAM) {
 		peer->shut_rd = peer->shut_wr = true;
-		if (has_unread(s))
+		if (!list_empty(&s->rcvq))
 			peer->err = ECONNRESET;
 	}
 	queue_purge(s);
-	if (peer)
-		wake_both(peer);
+	if (peer && s->type != SOCK_DGRAM)
+		wake_both(peer); /* a datagram socket learns it by sending */
 	usock_put(peer);
 	usock_put(s);
 }
@@ -356,12 +344,14 @@ static long send_record(struct usock *s, struct uio *u, bool nonblock, struct un
 		return take_err(s);
 	if (s->shut_wr)
 		return -EPIPE;
-	if (!s->peer)
-		return -ENOTCONN;
 	r = await_room(s, nonblock, deadline);
+	if (r)
+		return r;
+	r = send_state(s);
 	if (!r)
-		r = send_state(s);
-	return r ? r : send_one(s, u, u->resid, u->resid, scm);
+		return send_one(s, u, u->resid, u->resid, scm);
+	waitq_wake_all(&s->wr, POLLOUT | POLLWRNORM); /* an edge to epoll: on Linux the unsent message's room comes back */
+	return r;
 }
 
 long unix_send(struct file *f, struct uio *u, int flags, bool has_dest, struct unix_scm *scm)
@@ -525,7 +515,7 @@ static long recv_stream(struct usock *s, struct uio *u, int flags, bool nonblock
 		} else if (r == 0) {
 			r = uio_fault_in(u, MIN(u->resid, PAGE_SIZE));
 		} else if (r == -ENODATA) {
-			if (done >= target || peek || (done && !list_empty(&s->rcvq)))
+			if (done >= target || (peek && done) || (done && !list_empty(&s->rcvq)))
 				break;
 			slept = true;
 			r = await_msg(s, nonblock, deadline);

@@ -4,6 +4,7 @@
  * does, so that a program is never silently deaf to SIGTERM. Stop signals are ignored: there is no job control yet. */
 #include "core/proc/signal.h"
 #include "core/cpu.h"
+#include "core/file/file.h"
 #include "core/printf.h"
 #include "core/proc/proc.h"
 #include "core/proc/thread.h"
@@ -51,7 +52,7 @@ static bool ignored(const struct proc *p, int sig)
 /* The pending signals that would be acted on now. */
 static uint64_t deliverable(const struct thread *t)
 {
-	uint64_t set = (t->sig_pending | t->proc->sig_pending) & ~t->sig_mask;
+	uint64_t set = (t->sig_pending | t->proc->sig_pending) & (~t->sig_mask | t->sig_wait);
 
 	if ((t->sig_pending | t->proc->sig_pending) & SIG_BIT(SIGKILL))
 		set |= SIG_BIT(SIGKILL);
@@ -60,6 +61,7 @@ static uint64_t deliverable(const struct thread *t)
 
 static void notify(struct thread *t)
 {
+	signalfd_notify();
 	if (!deliverable(t))
 		return;
 	if (t == current_thread() || t->state == THREAD_RUNNING)
@@ -74,7 +76,7 @@ int signal_send_thread(struct thread *t, const struct siginfo *si)
 		return -EINVAL;
 	if (!si->signo || !t->proc)
 		return 0;
-	if (ignored(t->proc, si->signo) && !(t->sig_mask & SIG_BIT(si->signo)))
+	if (ignored(t->proc, si->signo) && !((t->sig_mask | t->sig_wait) & SIG_BIT(si->signo)))
 		return 0;
 	t->sig_pending |= SIG_BIT(si->signo);
 	notify(t);
@@ -100,7 +102,7 @@ int signal_send_proc(struct proc *p, const struct siginfo *si)
 	}
 	if (!target)
 		return 0;
-	if (ignored(p, si->signo) && !(target->sig_mask & SIG_BIT(si->signo)))
+	if (ignored(p, si->signo) && !((target->sig_mask | target->sig_wait) & SIG_BIT(si->signo)))
 		return 0;
 	p->sig_pending |= SIG_BIT(si->signo);
 	notify(target);

@@ -43,6 +43,7 @@ struct thread {
 
 	/* signals (core/proc/signal.h) */
 	uint64_t sig_pending, sig_mask; /* bit n-1 is signal n */
+	uint64_t sig_wait;      /* rt_sigtimedwait sleeps for these, blocked and ignored ones too */
 	bool killed;            /* must unwind and exit */
 	uint64_t altstack_sp, altstack_size; int altstack_flags;
 

@@ -1,14 +1,14 @@
 /* linuxu: the ways into and out of the kernel.
  *
- * entry_syscall is where patched syscall sites arrive, with the state the `syscall` instruction would give on kvm: number
- * in rax, return address in rcx, nothing pushed, r11 free. Signals (SIGSYS for unpatched sites, faults, the timer) arrive
- * at signal_entry on the signal stack; what concerns the application is moved to its thread's kernel stack, and the
- * handler's frame is abandoned: no sigreturn.
+ * entry_syscall is where patched syscall sites arrive, with the state the `syscall` instruction would give on kvm:
+ * number in rax, return address in rcx, nothing pushed, r11 free. Signals (SIGSYS for unpatched sites, faults, the
+ * timer) arrive at signal_entry on the signal stack; what concerns the application is moved to its thread's kernel
+ * stack, and the handler's frame is abandoned: no sigreturn.
  *
- * There are two ways out: exit_syscall restores what the C code does not keep and jumps; exit_full restores everything and
- * leaves by iretq. Both read only the saved frame and change nothing in it, so that a signal which hits one of them can
- * send it back to its start (trap.c), where pending work is looked at. On both, and at every call into C, rsp is 8 below
- * the struct regs at the top of the kernel stack; FRAME(x) is a member.
+ * There are two ways out: exit_syscall restores what the C code does not keep and jumps; exit_full restores
+ * everything and leaves by iretq. Both read only the saved frame and change nothing in it, so that a signal which
+ * hits one of them can send it back to its start (trap.c), where pending work is looked at. On both, and at every
+ * call into C, rsp is 8 below the struct regs at the top of the kernel stack; FRAME(x) is a member.
  *
  * The unwinding rules say where the application's registers are in that frame, so a debugger walks from the kernel
  * through the C library to main. */
@@ -148,8 +148,8 @@ dispatch_regs:
 	call	user_syscall_slow
 	jmp	exit_full
 
-	/* Leave by trap_return(): the frame is made complete. rcx and r11 are as after a syscall instruction; a trap flag in
-	 * the frame is a debugger's single step that pushfq saw, not the application's. */
+	/* Leave by trap_return(): the frame is made complete. rcx and r11 are as after a syscall instruction; a trap
+	 * flag in the frame is a debugger's single step that pushfq saw, not the application's. */
 exit_work:
 	mov	%rax, FRAME(RAX)
 	andl	$~RFLAGS_TRAP, FRAME(RFLAGS)

@@ -1,7 +1,8 @@
 /* linuxu: a small heap for the runner's own records, in host memory outside the program's RAM.
  *
- * Sizes are rounded to powers of two. Up to 32 KiB they are cut from chunks and reused by free lists, which never return
- * memory to the host (what the 9P server keeps is bounded by its client's fids). Larger ones are mappings of their own. */
+ * Sizes are rounded to powers of two. Up to 32 KiB they are cut from chunks and reused by free lists, which never
+ * return memory to the host (what the 9P server keeps is bounded by its client's fids). Larger ones are mappings of
+ * their own. */
 #include "core/lib/string.h"
 #include "plat/linuxu/host.h"
 #include "plat/linuxu/p9srv.h"

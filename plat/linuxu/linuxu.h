@@ -22,8 +22,9 @@
 #include "plat/linuxu/host.h"
 #include "plat/plat.h"
 
-/* The one CPU. work and in_kernel are tested together by the exit code: in_kernel holds the IRQ_ bits that came in and
- * have not been delivered. Signal handlers set bits in it at any moment, so it is only touched by atomic instructions. */
+/* The one CPU. work and in_kernel are tested together by the exit code: in_kernel holds the IRQ_ bits that came in
+ * and have not been delivered. Signal handlers set bits in it at any moment, so it is only touched by atomic
+ * instructions. */
 extern struct cpu cpu_state;
 _Static_assert(CPU_IN_KERNEL == CPU_WORK + 4 && CPU_WORK % 8 == 0, "work and in_kernel form one aligned word");
 _Static_assert(offsetof(struct cpu, in_kernel) == CPU_IN_KERNEL, "CPU_IN_KERNEL");

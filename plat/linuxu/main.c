@@ -7,8 +7,8 @@
  *     --blob-fd N              the boot blob: argv, environment, directory (core/boot.h); read to its end
  *     --initrd-fd N            a cpio archive; a regular file or memfd
  *     --ram SIZE               bytes, or with suffix K, M, G (default 1G); sparse
- *     --export TAG=DIR[:ro]    a host directory offered over 9P under TAG; may repeat. A trailing ":ro" makes it
- *     --export-ro TAG=DIR      read-only, as --export-ro does, which takes any DIR
+ *     --export TAG=DIR[:ro]    a host directory offered over 9P under TAG, with ":ro" read-only; may repeat
+ *     --export-ro TAG=DIR      the same, read-only, for a DIR that may itself end in ":ro"
  *     --trace-fd N             where --trace output goes (default: with the messages)
  *     --log-fd N               where kernel messages go (default: 2)
  *     --tty                    the standard streams are a terminal to the program, whatever they are on the host
@@ -16,10 +16,10 @@
  *     --no-patch               never rewrite syscall sites: each call traps
  *   SIZE and N are decimal. TEXT and DIR are taken as they are.
  *
- * Descriptors 0 to 2 are the program's standard streams; a closed one stays closed to the program. All others but those
- * named are closed. doppel puts a terminal into raw mode before and restores it afterwards; signals HUP, INT, QUIT, TERM,
- * USR1, USR2, ALRM and WINCH sent to the runner are the program's. The exit status is the program's (128+n when signal n
- * killed it), or 125 when the runner or the kernel failed. A runner leaves nothing behind on the host. */
+ * Descriptors 0 to 2 are the program's standard streams; a closed one stays closed to the program. All others but
+ * those named are closed. doppel puts a terminal into raw mode before and restores it afterwards; signals HUP, INT,
+ * QUIT, TERM, USR1, USR2, ALRM and WINCH sent to the runner are the program's. The exit status is the program's
+ * (128+n when signal n killed it), or 125 when the runner or the kernel failed. A runner leaves nothing behind. */
 #include "core/lib/string.h"
 #include "core/lib/util.h"
 #include "plat/linuxu/linuxu.h"
@@ -325,15 +325,17 @@ _Noreturn void linuxu_main(const uint64_t *stack)
 	close_others();
 	streams_init();
 	raise_limits();
+	trap_init();
 	host_call3(HOST_umask, 0, 0, 0);
 	if (options.blob_fd >= 0)
 		blob = read_all(options.blob_fd, &blob_len);
 	if (options.initrd_fd >= 0)
 		take_initrd();
 	time_init(fsgsbase);
+	if (streams_waiting())
+		streams_tick();
 	initrd = mem_init(options.ram, initrd_len);
 	add_exports(argv);
 	patch_init(!options.no_patch);
-	trap_init();
 	core_main();
 }

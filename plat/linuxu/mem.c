@@ -1,16 +1,16 @@
 /* linuxu: RAM, and the mirror of the current space's page table in host mappings.
  *
- * RAM is one sparse memfd, mapped whole at DIRECT_MAP; physical address = offset in it. (The initrd follows RAM: a private
- * mapping of its file.) The page table of a space is the truth; host mappings below USER_MAX are a cache of it, like a TLB.
- * `mirrored` is the space they belong to. Entries get in when core says that they are valid (plat_space_map) and on a miss
- * (mem_fill, 64 KiB around); they leave before core's plat_space_unmap returns, on a change of space, and all at once when
- * the host's max_map_count is reached.
+ * RAM is one sparse memfd, mapped whole at DIRECT_MAP; physical address = offset in it. (The initrd follows RAM: a
+ * private mapping of its file.) The page table of a space is the truth; host mappings below USER_MAX are a cache of
+ * it, like a TLB. `mirrored` is the space they belong to. Entries get in when core says that they are valid
+ * (plat_space_map) and on a miss (mem_fill, 64 KiB around); they leave before core's plat_space_unmap returns, on a
+ * change of space, and all at once when the host's max_map_count is reached.
  *
- * A bitmap knows exactly which pages are mirrored, so that nothing is mapped twice and that no host munmap is made for what
- * was never touched. It and the table of 2 MiB chunks above it are sparse memory.
+ * A bitmap knows exactly which pages are mirrored, so that nothing is mapped twice and that no host munmap is made
+ * for what was never touched. It and the table of 2 MiB chunks above it are sparse memory.
  *
- * Pages that are executable and not writable are mapped MAP_PRIVATE: a debugger can then put breakpoints there. Nothing
- * else ever writes to them through the mapping, so they show what RAM holds, as MAP_SHARED ones do. */
+ * Pages that are executable and not writable are mapped MAP_PRIVATE: a debugger can then put breakpoints there.
+ * Nothing else ever writes to them through the mapping, so they show what RAM holds, as MAP_SHARED ones do. */
 #include "plat/linuxu/linuxu.h"
 #include "core/lib/string.h"
 #include "shim/abi/errno.h"
@@ -420,7 +420,8 @@ void plat_space_protect(struct plat_space *s, vaddr_t va, size_t len)
 		protect_run(x.va, MIN(x.len, end - x.va), x.prot);
 }
 
-/* Mappings of the old space go only when a different one needs the addresses: a kernel thread in between costs nothing. */
+/* Mappings of the old space go only when a different one needs the addresses: a kernel thread in between costs
+ * nothing. */
 void plat_space_switch(struct plat_space *s)
 {
 	current = s;

@@ -1,9 +1,9 @@
 /* The 9P2000.L server: messages, fids, and the requests that deal with fids alone.
  *
- * The protocol: 9P2000 (Plan 9 manual, section 5) with the .L extension as the Linux client speaks it. Nothing in a request
- * is trusted: a malformed one is answered with an error, one that cannot even be answered with length 0.
- * Requests are handled one at a time and to the end, so there is nothing for Tflush to do. Authentication and extended
- * attributes are not offered. */
+ * The protocol: 9P2000 (Plan 9 manual, section 5) with the .L extension as the Linux client speaks it. Nothing in a
+ * request is trusted: a malformed one is answered with an error, one that cannot even be answered with length 0.
+ * Requests are handled one at a time and to the end, so there is nothing for Tflush to do. Authentication and
+ * extended attributes are not offered. */
 #include "core/lib/string.h"
 #include "plat/linuxu/p9srv_int.h"
 #include "shim/abi/errno.h"

@@ -1,8 +1,8 @@
 /* The 9P2000.L server in the runner's process: host directories for the program, synchronously.
  *
- * A request is answered before p9srv_call() returns. The server acts as the user who runs it and never leaves an exported
- * directory: names are single components, symbolic links are never followed (the client reads and resolves them), and ".."
- * goes by the server's own record of how it got somewhere. */
+ * A request is answered before p9srv_call() returns. The server acts as the user who runs it and never leaves an
+ * exported directory: names are single components, symbolic links are never followed (the client reads and resolves
+ * them), and ".." goes by the server's own record of how it got somewhere. */
 #ifndef PLAT_LINUXU_P9SRV_H
 #define PLAT_LINUXU_P9SRV_H
 
@@ -18,8 +18,8 @@ int p9srv_export(const char *tag, const char *dir, bool ro);
 /* Device number of a tag, or -ENODEV. */
 int p9srv_find(const char *tag);
 
-/* Answers the request in out[] into in[]: length of the reply; 0 when there is no request to answer (too short, its size
- * field is wrong) or no room for a reply. */
+/* Answers the request in out[] into in[]: length of the reply; 0 when there is no request to answer (too short, its
+ * size field is wrong) or no room for a reply. */
 size_t p9srv_call(int dev, const struct plat_9p_seg *out, unsigned nout, const struct plat_9p_seg *in, unsigned nin);
 
 /* Forgets all exports and what clients had open; frees everything. For tests. */

@@ -10,10 +10,12 @@
 #define MAX_IOV (PLAT_9P_SEGS + 1)
 #define DIRENT_HEAD 24u /* qid[13] offset[8] type[1] and the name's length[2] */
 
-/* The flags of Tlopen and Tlcreate are open(2)'s. These reach the host; O_APPEND does not, because Twrite says where. */
+/* The flags of Tlopen and Tlcreate are open(2)'s. These reach the host; O_APPEND does not, because Twrite says
+ * where. */
 #define PASSED_FLAGS (O_ACCMODE | O_TRUNC | O_EXCL | O_DIRECTORY | O_SYNC | O_DSYNC)
 
-/* Regular files and directories only: what is a FIFO, socket or device on the host is one of the program's kernel's own. */
+/* Regular files and directories only: what is a FIFO, socket or device on the host is one of the program's kernel's
+ * own. */
 static int check_opened(struct srv_fid *f, int fd, struct host_stat *st, uint32_t flags)
 {
 	int r = (int)host_fstat(fd, st);
@@ -200,8 +202,8 @@ static bool put_entries(struct srv_req *r, struct srv_fid *f, const char *buf, s
 	return true;
 }
 
-/* Offsets are the host's directory positions; 0 begins. An entry's qid is that of the name, so that of a mount point is not
- * its root's, as d_ino on the host. */
+/* Offsets are the host's directory positions; 0 begins. An entry's qid is that of the name, so that of a mount point
+ * is not its root's, as d_ino on the host. */
 int srv_readdir(struct srv_req *r)
 {
 	struct srv_fid *f = fid_find(r->dev, (uint32_t)srv_get(&r->in, 4));

@@ -52,8 +52,8 @@ struct srv_export {
 	struct srv_node *root; /* holds the export's descriptor for good */
 };
 
-/* One name in an export's tree that some fid refers to, or that lies above one. There is at most one node for a name, so a
- * rename moves all fids at or below it. fd is a cache (O_PATH, directories only), except the root's. */
+/* One name in an export's tree that some fid refers to, or that lies above one. There is at most one node for a name,
+ * so a rename moves all fids at or below it. fd is a cache (O_PATH, directories only), except the root's. */
 struct srv_node {
 	struct srv_node *parent; /* reference held; NULL: the root */
 	struct srv_node *hash_next;

@@ -1,9 +1,9 @@
 /* The 9P server's tree of names, its cache of directory descriptors, and qids.
  *
- * A node is a name below an export; nodes exist for the names that fids refer to and for the directories above those. The
- * way to an object is always the nearest directory with an open descriptor, then one component at a time with O_NOFOLLOW,
- * so neither a symbolic link nor a ".." is ever followed, whatever happens to the directory on the host meanwhile.
- * Directory descriptors are O_PATH; at most DIR_FDS are kept, least recently used first to go. */
+ * A node is a name below an export; nodes exist for the names that fids refer to and for the directories above those.
+ * The way to an object is always the nearest directory with an open descriptor, then one component at a time with
+ * O_NOFOLLOW, so neither a symbolic link nor a ".." is ever followed, whatever happens to the directory on the host
+ * meanwhile. Directory descriptors are O_PATH; at most DIR_FDS are kept, least recently used first to go. */
 #include "core/lib/string.h"
 #include "plat/linuxu/p9srv_int.h"
 #include "shim/abi/errno.h"
@@ -302,9 +302,9 @@ int node_stat(struct srv_node *n, struct host_stat *st)
 
 /* ---- qids ---- */
 
-/* A qid path is 64 bits for a device and an inode number. The low 48 bits of the inode number stay; the upper 16 number the
- * pairs of device and upper inode bits that have been seen, so the first device's files keep their inode numbers and no two
- * files are the same. Beyond QID_TABLE pairs, numbers may collide. */
+/* A qid path is 64 bits for a device and an inode number. The low 48 bits of the inode number stay; the upper 16
+ * number the pairs of device and upper inode bits that have been seen, so the first device's files keep their inode
+ * numbers and no two files are the same. Beyond QID_TABLE pairs, numbers may collide. */
 uint64_t srv_qid_path(uint64_t dev, uint64_t ino)
 {
 	static struct {

@@ -1,21 +1,22 @@
 /* linuxu: hot syscall sites become jumps.
  *
  * A `syscall` instruction traps (SIGSYS), at ten times the cost of a native call. A site that has trapped PATCH_AFTER
- * times is rewritten, in a copy of its page that is private to the space (the page cache never changes), so that it jumps
- * to a trampoline, which enters entry_syscall with the very state the instruction gives on kvm: number in rax, return
- * address in rcx, nothing pushed (the memory below rsp may be in use).
+ * times is rewritten, in a copy of its page that is private to the space (the page cache never changes), so that it
+ * jumps to a trampoline, which enters entry_syscall with the very state the instruction gives on kvm: number in rax,
+ * return address in rcx, nothing pushed (the memory below rsp may be in use).
  *
- *   P1: `mov $nr,%eax; syscall` → `jmp trampoline; syscall`. The five bytes of the mov are replaced, and the trampoline
- *       begins with it; the syscall stays, for those that jump straight to it. One other instruction is known that can be
- *       moved so.
+ *   P1: `mov $nr,%eax; syscall` → `jmp trampoline; syscall`. The five bytes of the mov are replaced, and the
+ *       trampoline begins with it; the syscall stays, for those that jump straight to it. One other instruction is
+ *       known that can be moved so.
  *   P4: the two bytes of the syscall → `jmp` to five dead bytes of padding in reach, which hold `jmp trampoline`.
  *   Else the site keeps trapping.
- * Threads of the program may have been stopped at any instruction here; each intermediate instruction boundary stays one.
+ * Threads of the program may have been stopped at any instruction here; each intermediate instruction boundary stays
+ * one.
  *
- * Only file-backed, private, executable pages that are not writable are patched. Decisions are made from the bytes at the
- * time of the trap, so the per-space records below are hints: stale ones (after munmap, dlclose, mprotect) only make a
- * site trap longer, or find its old trampoline again. A trampoline names its site and number, and is reused when both
- * match. Trampolines live in "[doppel]" mappings of the program, within reach of a 32-bit jump. */
+ * Only file-backed, private, executable pages that are not writable are patched. Decisions are made from the bytes at
+ * the time of the trap, so the per-space records below are hints: stale ones (after munmap, dlclose, mprotect) only
+ * make a site trap longer, or find its old trampoline again. A trampoline names its site and number, and is reused
+ * when both match. Trampolines live in "[doppel]" mappings of the program, within reach of a 32-bit jump. */
 #include "plat/linuxu/patch.h"
 #include "core/lib/string.h"
 #include "core/mm/page.h"
@@ -37,7 +38,8 @@
 #define TRAMP_SIZE 24
 #define TRAMPS ((PAGE_SIZE - TRAMP_FIRST) / TRAMP_SIZE)
 
-/* How often the syscall that returns to `ret` has trapped. PATCH_WAYS entries share a hash; the least used one gives way. */
+/* How often the syscall that returns to `ret` has trapped. PATCH_WAYS entries share a hash; the least used one gives
+ * way. */
 struct patch_count {
 	vaddr_t ret;
 	uint64_t traps;
@@ -67,7 +69,8 @@ void patch_state_init(struct patch_state *st)
 
 /* ---- the program's pages, through the direct map ---- */
 
-/* The kernel's address of va's page if it is there for reading (private: and belongs to this space alone); never sleeps. */
+/* The kernel's address of va's page if it is there for reading (private: and belongs to this space alone); never
+ * sleeps. */
 static uint8_t *page_at(struct space *s, vaddr_t va, bool private)
 {
 	bool huge;
@@ -201,8 +204,8 @@ static int tramp_page_new(struct space *s, struct patch_state *st, vaddr_t site)
 	return 0;
 }
 
-/* The trampoline that runs the moved instruction (NULL: none), enters, and returns to `ret`: an old one or a new one. 0 when
- * there is none to be had. May sleep. */
+/* The trampoline that runs the moved instruction (NULL: none), enters, and returns to `ret`: an old one or a new one.
+ * 0 when there is none to be had. May sleep. */
 static vaddr_t tramp_get(struct space *s, struct patch_state *st, vaddr_t ret, const uint8_t *moved)
 {
 	uint8_t code[TRAMP_SIZE];

@@ -12,9 +12,9 @@
 #define PATCH_BACK 32
 bool patch_can_move(const uint8_t *code, uint32_t nr);
 
-/* code[0..len) follows a syscall instruction; its address is `at`. Finds at least five bytes that are never executed and
- * that a two-byte jump in the syscall's place reaches: their offset in code, and how many there are; or -1. no_return tells
- * whether the function at an address is known never to return (it gets arg). */
+/* code[0..len) follows a syscall instruction; its address is `at`. Finds at least five bytes that are never executed
+ * and that a two-byte jump in the syscall's place reaches: their offset in code, and how many there are; or -1.
+ * no_return tells whether the function at an address is known never to return (it gets arg). */
 typedef bool patch_no_return_fn(void *arg, vaddr_t function);
 long patch_find_padding(const uint8_t *code, size_t len, vaddr_t at, patch_no_return_fn *no_return, void *arg, size_t *pad_len);
 

@@ -1,9 +1,9 @@
 /* Reading and writing the instructions that patch.c deals in. Encodings: Intel SDM volume 2, appendix A.
  *
- * The length decoder knows general-purpose and SSE instructions; anything else (VEX, EVEX, invalid) ends a search. It is
- * only ever started at a known instruction boundary. Padding is what compilers and linkers put between functions and before
- * aligned labels: nops or int3 up to a 16-byte boundary. It is dead only after an instruction that never goes on to the
- * next; elsewhere the program runs through it. */
+ * The length decoder knows general-purpose and SSE instructions; anything else (VEX, EVEX, invalid) ends a search. It
+ * is only ever started at a known instruction boundary. Padding is what compilers and linkers put between functions
+ * and before aligned labels: nops or int3 up to a 16-byte boundary. It is dead only after an instruction that never
+ * goes on to the next; elsewhere the program runs through it. */
 #include "plat/linuxu/patch.h"
 #include "core/lib/string.h"
 
@@ -141,16 +141,18 @@ size_t patch_insn_len(const uint8_t *code, size_t len, enum insn_kind *kind)
 	return i;
 }
 
-/* musl's __syscall_cp_asm (src/thread/x86_64/syscall_cp.s) ends in these instructions before its syscall: every read, write
- * and the like goes through it, and there is no padding in reach. The last one, mov %r11,8(%rsp), can be moved. */
+/* musl's __syscall_cp_asm (src/thread/x86_64/syscall_cp.s) ends in these instructions before its syscall: every read,
+ * write and the like goes through it, and there is no padding in reach. The last one, mov %r11,8(%rsp), can be
+ * moved. */
 static const uint8_t musl_syscall_cp[] = {
 	0x48, 0x89, 0xce, 0x4c, 0x89, 0xc2, 0x4d, 0x89, 0xca, 0x4c, 0x8b, 0x44, 0x24, 0x08, 0x4c, 0x8b, 0x4c, 0x24, 0x10,
 	0x4c, 0x89, 0x5c, 0x24, 0x08,
 };
 _Static_assert(sizeof(musl_syscall_cp) <= PATCH_BACK, "the sequence is looked for in PATCH_BACK bytes");
 
-/* mov $nr,%eax, if the byte before is no REX prefix (41 b8 is mov $imm32,%r8d). That the immediate is the very number which
- * trapped makes it sure that this is the instruction, and that the syscall was not jumped to with another number. */
+/* mov $nr,%eax, if the byte before is no REX prefix (41 b8 is mov $imm32,%r8d). That the immediate is the very number
+ * which trapped makes it sure that this is the instruction, and that the syscall was not jumped to with another
+ * number. */
 bool patch_can_move(const uint8_t *code, uint32_t nr)
 {
 	const uint8_t *end = code + PATCH_BACK;
@@ -258,8 +260,8 @@ void patch_tramp_code(uint8_t out[24], vaddr_t at, vaddr_t slot, vaddr_t ret, co
 	memcpy(p, &rel, 4);
 }
 
-/* With a moved instruction, at the jump that took its place, since it may not have run yet and may run again; else at the
- * syscall's place. Nothing else has happened: rcx is lost in a syscall anyway. */
+/* With a moved instruction, at the jump that took its place, since it may not have run yet and may run again; else at
+ * the syscall's place. Nothing else has happened: rcx is lost in a syscall anyway. */
 vaddr_t patch_tramp_restart(const uint8_t code[24], vaddr_t at)
 {
 	static const uint8_t lea[3] = { 0x48, 0x8d, 0x0d };

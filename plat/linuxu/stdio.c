@@ -1,11 +1,12 @@
 /* linuxu: the host's standard streams, its terminal, forwarded signals, messages, and waiting for all of these.
  *
- * Nothing here may block but plat_idle(). Pipes and terminals are opened a second time through /proc/self/fd, which gives a
- * file description of our own to set O_NONBLOCK on: the one we inherited is shared with other processes. Sockets have
- * MSG_DONTWAIT, files and /dev/null never block, and what cannot be opened again is asked by poll first and then given no
- * more than a ready pipe or terminal takes without blocking.
+ * Nothing here may block but plat_idle(). Pipes and terminals are opened a second time through /proc/self/fd, which
+ * gives a file description of our own to set O_NONBLOCK on: the one we inherited is shared with other processes.
+ * Sockets have MSG_DONTWAIT, files and /dev/null never block, and what cannot be opened again is asked by poll first
+ * and then given no more than a ready pipe or terminal takes without blocking.
  *
- * A stream that answered -EAGAIN is "wanted": plat_idle() polls it; while the program computes, a tick asks now and then. */
+ * A stream that answered -EAGAIN is "wanted": plat_idle() polls it; while the program computes, a tick asks now and
+ * then. */
 #include "plat/linuxu/linuxu.h"
 #include "core/lib/string.h"
 #include "shim/abi/errno.h"
@@ -102,6 +103,8 @@ void streams_init(void)
 		if (options.tty && streams[fd].kind != PLAT_STDIO_CLOSED)
 			streams[fd].kind = PLAT_STDIO_TTY;
 	}
+	/* A terminal's line discipline wants ^C before anybody reads. */
+	streams[0].in_wanted = streams[0].kind == PLAT_STDIO_TTY;
 	log_is_tty = is_tty(options.log_fd);
 	trace_is_tty = options.trace_fd >= 0 && is_tty(options.trace_fd);
 }

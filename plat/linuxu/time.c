@@ -2,11 +2,12 @@
  *
  * Monotonic time is the host's CLOCK_MONOTONIC less its value at start. Once the counter's frequency is known, both
  * plat_time_mono() and the program's vDSO compute it from the same parameters, so they always agree; each call of
- * plat_time_tsc() steers the parameters towards the host's clock without a step, so time never goes back. The host's own
- * vDSO is not used: it may use vector registers, which hold the application's values while the kernel runs.
+ * plat_time_tsc() steers the parameters towards the host's clock without a step, so time never goes back. The host's
+ * own vDSO is not used: it may use vector registers, which hold the application's values while the kernel runs.
  *
- * The timer is a POSIX timer that sends SIGALRM. It is armed only when a deadline exists; one that was armed too early is
- * left alone and set again when it fires, which spares a host call for each sleep that ends before its deadline. */
+ * The timer is a POSIX timer that sends SIGALRM. It is armed only when a deadline exists; one that was armed too
+ * early is left alone and set again when it fires, which spares a host call for each sleep that ends before its
+ * deadline. */
 #include "plat/linuxu/linuxu.h"
 #include "core/lib/string.h"
 #include "shim/abi/elf.h"
@@ -123,8 +124,8 @@ int plat_time_tsc(struct plat_tsc *out)
 		counter.now = (struct plat_tsc){ tsc, mono, rate };
 		counter.valid = true;
 	} else if (mono - counter.now.mono > CALIBRATE_NS || mono < counter.now.mono) {
-		/* Go on from our own time, at a rate that meets the host's in about a second; a jump of the host's clock
-		 * (a suspended machine) forwards is followed at once. */
+		/* Go on from our own time, at a rate that meets the host's in about a second; a jump of the host's
+		 * clock (a suspended machine) forwards is followed at once. */
 		ours = counter.now.mono + scale(tsc - counter.now.tsc, counter.now.mult);
 		lead = (int64_t)(ours - mono);
 		if (lead < -(int64_t)STEER_NS)
@@ -177,8 +178,8 @@ bool time_timer_fired(void)
 		deadline = TIME_NEVER;
 	if (now >= tick)
 		tick = TIME_NEVER;
-	/* Our clock and the host's may be some nanoseconds apart: a deadline just missed must not be armed in the past of
-	 * one and the future of the other for ever; settime in the past fires at once, which is right. */
+	/* Our clock and the host's may be some nanoseconds apart: a deadline just missed must not be armed in the
+	 * past of one and the future of the other for ever; settime in the past fires at once, which is right. */
 	timer_arm();
 	return due;
 }

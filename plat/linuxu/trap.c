@@ -1,11 +1,12 @@
 /* linuxu: host signals become syscalls, faults and interrupts.
  *
- * The handlers run on one signal stack, with no signal blocked (SA_NODEFER, empty mask), because a handler that concerns the
- * application is never returned from. signal_dispatch() decides by where the signal hit:
+ * The handlers run on one signal stack, with no signal blocked (SA_NODEFER, empty mask), because a handler that
+ * concerns the application is never returned from. signal_dispatch() decides by where the signal hit:
  *   the application (its code or a trampoline): the frame goes to the thread's kernel stack, and the kernel is entered;
  *   the runner: faults go to trap_kernel_fault(); everything else only sets bits in cpu_state.in_kernel;
  *   one of the two exit sequences in entry.S: as the runner, and it is sent back to its start, which tests these bits.
- * Nothing here sleeps while it is on the signal stack. What the program does with its own signals never reaches the host. */
+ * Nothing here sleeps while it is on the signal stack. What the program does with its own signals never reaches the
+ * host. */
 #include "plat/linuxu/linuxu.h"
 #include "core/lib/string.h"
 #include "shim/abi/errno.h"
@@ -37,8 +38,8 @@ static bool in_runner(uint64_t a)
 	return in_range(a, __runner_start, __runner_end);
 }
 
-/* In doubt (a wild jump of the kernel, or the host's vDSO) the stack tells: kernel stacks lie in the direct map or in the
- * runner. A wild stack pointer of the application is neither. */
+/* In doubt (a wild jump of the kernel, or the host's vDSO) the stack tells: kernel stacks lie in the direct map or in
+ * the runner. A wild stack pointer of the application is neither. */
 static bool from_application(const struct host_ucontext *uc)
 {
 	return !in_runner(uc->rip) && !mem_in_direct_map(uc->rsp) && !in_runner(uc->rsp);
@@ -171,7 +172,8 @@ void user_syscall_trapped(struct regs *r)
 	patch_site(r);
 }
 
-/* For an application that runs with odd flags, and for SYSCALL_REGS: the frame is made complete, and exit_full follows. */
+/* For an application that runs with odd flags, and for SYSCALL_REGS: the frame is made complete, and exit_full
+ * follows. */
 void user_syscall_slow(struct regs *r)
 {
 	uint32_t nr = (uint32_t)r->orig_rax;
@@ -317,8 +319,8 @@ struct sock_filter_host {
 	uint32_t k;
 };
 
-/* Hosts without Syscall User Dispatch (before 5.11): a seccomp filter that traps by the instruction pointer's upper half.
- * It makes the runner's own calls a third slower. */
+/* Hosts without Syscall User Dispatch (before 5.11): a seccomp filter that traps by the instruction pointer's upper
+ * half. It makes the runner's own calls a third slower. */
 static long trap_by_seccomp(void)
 {
 	static const struct sock_filter_host filter[] = {

@@ -1,5 +1,5 @@
-/* A model of a file tree, simple enough to be right, and random operations on it and on the real file system side by side:
- * each must give the same result. Names are few and short, so that operations meet.
+/* A model of a file tree, simple enough to be right, and random operations on it and on the real file system side by
+ * side: each must give the same result. Names are few and short, so that operations meet.
  *
  * Symbolic links in the model point nowhere: they are objects to be renamed and removed. */
 #ifndef TESTS_UNIT_FSMODEL_H

@@ -1,4 +1,5 @@
-/* Rights and attributes: permission classes, chmod(2), chown(2), utimensat(2), access(2), setuid bits, file size limits. */
+/* Rights and attributes: permission classes, chmod(2), chown(2), utimensat(2), access(2), setuid bits, file size
+ * limits. */
 #include "core/proc/signal.h"
 #include "core/proc/thread.h"
 #include "shim/abi/signal.h"

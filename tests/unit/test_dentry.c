@@ -149,6 +149,23 @@ START_TEST(no_dcache)
 }
 END_TEST
 
+/* Deep enough to exhaust a kernel stack, if freeing were recursive. */
+START_TEST(deep_and_uncached)
+{
+	struct path p, next;
+
+	fake->no_dcache = true;
+	mount_root_path(&p);
+	for (unsigned i = 0; i < 200000; i++) {
+		OK(path_walk(&p, "d", 0, &next));
+		path_put(&p);
+		p = next;
+	}
+	path_put(&p);
+	ck_assert_uint_eq(fake->inode_count, 1);
+}
+END_TEST
+
 START_TEST(mount_on_uncached_names)
 {
 	struct super *s;
@@ -318,6 +335,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, errors_are_not_remembered);
 	tcase_add_test(tc, no_negative_entries);
 	tcase_add_test(tc, no_dcache);
+	tcase_add_test(tc, deep_and_uncached);
 	tcase_add_test(tc, mount_on_uncached_names);
 	tcase_add_test(tc, reclaim);
 	tcase_add_test(tc, reclaim_does_not_sleep);

@@ -1,6 +1,7 @@
 /* The overlay over a tmpfs: the same random operations as on tmpfs, with a part of them done below before; identity of
  * files, whiteouts, page sharing, counting and saving of changes. */
 #include "core/mm/pagecache.h"
+#include "core/mm/space.h"
 #include "tests/unit/fsmodel.h"
 
 static struct super *lower, *overlay;
@@ -284,6 +285,38 @@ START_TEST(changes_are_counted)
 	OK(t_chmod("/big", 0600));
 	overlay_changes(overlay, &files, &bytes);
 	ck_assert_uint_eq(files, 3);
+}
+END_TEST
+
+START_TEST(mapped_file_is_not_forgotten)
+{
+	struct vma v = { .flags = VMA_SHARED };
+	uint64_t files, bytes;
+	struct page *p;
+	struct file *f;
+
+	make_lower();
+	below_end();
+	OK(t_open("/big", O_RDWR, 0, &f));
+	OK(f->ops->mmap(f, &v));
+	overlay_changes(overlay, &files, &bytes);
+	ck_assert_uint_eq(files, 0);
+	/* A store through the mapping. */
+	OK(pagecache_get(&f->inode->cache, 3, &p));
+	*(char *)page_va(p) = 'M';
+	pagecache_dirty(p);
+	page_put(p);
+	overlay_changes(overlay, &files, &bytes);
+	ck_assert_uint_eq(files, 1);
+	ck_assert_uint_eq(bytes, 4096);
+	file_put(f);
+	fs_objects();
+	OK(t_open("/big", O_RDONLY, 0, &f));
+	char c;
+
+	ck_assert_int_eq(f_pread(f, &c, 1, 3 * 4096), 1);
+	ck_assert_int_eq(c, 'M');
+	file_put(f);
 }
 END_TEST
 
@@ -719,6 +752,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, only_written_pages_are_copied);
 	tcase_add_test(tc, special_objects);
 	tcase_add_test(tc, changes_are_counted);
+	tcase_add_test(tc, mapped_file_is_not_forgotten);
 	tcase_add_test(tc, saving);
 	tcase_add_test(tc, failing_allocations);
 	tcase_add_test(tc, new_fails_cleanly);

@@ -1,5 +1,5 @@
-/* The runner's 9P2000.L server on a directory of its own: what each message does, and that no message, however wrong, leads
- * out of the export or brings the server down. */
+/* The runner's 9P2000.L server on a directory of its own: what each message does, and that no message, however wrong,
+ * leads out of the export or brings the server down. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -64,36 +64,36 @@ static void check_lists(void)
 	size_t sum = hot_count;
 
 	for (unsigned o = 0; o <= PAGE_MAX_ORDER; o++) {
-		ck_assert_int_eq(!list_empty(&free_lists[o]), (free_mask >> o) & 1);
+		ck_fast(!list_empty(&free_lists[o]) == ((free_mask >> o) & 1));
 		list_each(l, &free_lists[o]) {
 			struct page *p = list_entry(l, struct page, link);
 			paddr_t pa = page_to_pa(p), buddy = pa ^ block_size(o);
 			struct region *r = region_of(p);
 
-			ck_assert_uint_eq(p->refs, 0);
-			ck_assert_uint_eq(p->order, o);
-			ck_assert(p->flags & PG_FREE);
-			ck_assert_uint_eq(pa & (block_size(o) - 1), 0);
-			ck_assert_uint_ge(pa, r->start);
-			ck_assert_uint_le(pa + block_size(o), r->fresh);
+			ck_fast(p->refs == 0);
+			ck_fast(p->order == o);
+			ck_fast(p->flags & PG_FREE);
+			ck_fast((pa & (block_size(o) - 1)) == 0);
+			ck_fast(pa >= r->start);
+			ck_fast(pa + block_size(o) <= r->fresh);
 			if (p->flags & PG_ZERO) {
 				const char *c = page_va(p);
 
 				for (size_t i = 0; i < block_size(o); i += 512)
-					ck_assert_int_eq(c[i], 0);
+					ck_fast(c[i] == 0);
 			}
 			/* Two free buddies would have been merged. */
 			if (o < PAGE_MAX_ORDER && buddy >= r->start && buddy + block_size(o) <= r->fresh) {
 				struct page *b = region_page(r, buddy);
 
-				ck_assert(!((b->flags & PG_FREE) && b->order == o));
+				ck_fast(!((b->flags & PG_FREE) && b->order == o));
 			}
 			sum += (size_t)1 << o;
 		}
 	}
 	for (struct region *r = regions; r < regions + nregions; r++)
 		sum += (r->end - r->fresh) >> PAGE_SHIFT;
-	ck_assert_uint_eq(sum, free_pages);
+	ck_fast(sum == free_pages);
 }
 
 START_TEST(boot_touches_little)
@@ -119,29 +119,29 @@ static void take_all(unsigned order, bool zero)
 	while ((p[n] = page_alloc(order, zero ? PA_ZERO : 0))) {
 		char *c = page_va(p[n]);
 
-		ck_assert_uint_eq(p[n]->refs, 1);
-		ck_assert_uint_eq(p[n]->flags, 0);
-		ck_assert_uint_eq(page_to_pa(p[n]) & (block_size(order) - 1), 0);
-		ck_assert_ptr_eq(pa_to_page(page_to_pa(p[n])), p[n]);
-		ck_assert_ptr_eq(va_to_page(c), p[n]);
+		ck_fast(p[n]->refs == 1);
+		ck_fast(p[n]->flags == 0);
+		ck_fast((page_to_pa(p[n]) & (block_size(order) - 1)) == 0);
+		ck_fast(pa_to_page(page_to_pa(p[n])) == p[n]);
+		ck_fast(va_to_page(c) == p[n]);
 		for (size_t i = 0; zero && i < block_size(order); i += 64)
-			ck_assert_int_eq(c[i], 0);
+			ck_fast(c[i] == 0);
 		memset(c, 0x5a, block_size(order));
 		n++;
 	}
-	ck_assert_uint_le(n, max);
+	ck_fast(n <= max);
 	if (order == 0)
-		ck_assert_uint_eq(n, max);
+		ck_fast(n == max);
 	/* Nobody wrote over anybody. */
 	for (size_t i = 0; i < n; i++) {
 		*(size_t *)page_va(p[i]) = i;
-		ck_assert_int_eq(((char *)page_va(p[i]))[block_size(order) - 1], 0x5a);
+		ck_fast(((char *)page_va(p[i]))[block_size(order) - 1] == 0x5a);
 	}
 	for (size_t i = 0; i < n; i++)
-		ck_assert_uint_eq(*(size_t *)page_va(p[i]), i);
+		ck_fast(*(size_t *)page_va(p[i]) == i);
 	for (size_t i = 0; i < n; i++)
 		page_put(p[n & 1 ? i : n - 1 - i]);
-	ck_assert_uint_eq(free_pages, all);
+	ck_fast(free_pages == all);
 	drain_hot();
 	check_lists();
 	free(p);
@@ -292,8 +292,8 @@ START_TEST(random_stress)
 		if (p[k]) {
 			size_t *c = page_va(p[k]);
 
-			ck_assert_uint_eq(c[0], k);
-			ck_assert_uint_eq(c[(block_size(order[k]) >> 3) - 1], k);
+			ck_fast(c[0] == k);
+			ck_fast(c[(block_size(order[k]) >> 3) - 1] == k);
 			page_put(p[k]);
 			p[k] = NULL;
 		} else {
@@ -306,7 +306,7 @@ START_TEST(random_stress)
 			size_t *c = page_va(p[k]);
 
 			if (flags)
-				ck_assert_uint_eq(c[0] | c[(block_size(order[k]) >> 3) - 1] | c[7], 0);
+				ck_fast((c[0] | c[(block_size(order[k]) >> 3) - 1] | c[7]) == 0);
 			c[0] = c[(block_size(order[k]) >> 3) - 1] = k;
 			c[7] = 7;
 		}
@@ -319,7 +319,7 @@ START_TEST(random_stress)
 		if (p[k])
 			page_put(p[k]);
 	}
-	ck_assert_uint_eq(free_pages, total_pages);
+	ck_fast(free_pages == total_pages);
 	take_all(0, true);
 }
 END_TEST

@@ -44,14 +44,14 @@ static int check_node(const struct rb_node *n, const struct rb_node *parent)
 
 	if (!n)
 		return 1;
-	ck_assert_ptr_eq(n->parent, parent);
+	ck_fast(n->parent == parent);
 	if (n->red) {
-		ck_assert(!n->left || !n->left->red);
-		ck_assert(!n->right || !n->right->red);
+		ck_fast(!n->left || !n->left->red);
+		ck_fast(!n->right || !n->right->red);
 	}
 	left = check_node(n->left, n);
 	right = check_node(n->right, n);
-	ck_assert_int_eq(left, right);
+	ck_fast(left == right);
 	return left + !n->red;
 }
 
@@ -59,22 +59,22 @@ static void check_tree(void)
 {
 	struct rb_node *n = rb_first(&root), *back = rb_last(&root);
 
-	ck_assert(!root.node || !root.node->red);
+	ck_fast(!root.node || !root.node->red);
 	check_node(root.node, NULL);
 	for (unsigned i = 0; i < ITEMS; i++) {
 		if (!items[i].in)
 			continue;
-		ck_assert_ptr_eq(n, &items[i].node);
+		ck_fast(n == &items[i].node);
 		n = rb_next(n);
 	}
-	ck_assert_ptr_eq(n, NULL);
+	ck_fast(n == NULL);
 	for (unsigned i = ITEMS; i-- > 0;) {
 		if (!items[i].in)
 			continue;
-		ck_assert_ptr_eq(back, &items[i].node);
+		ck_fast(back == &items[i].node);
 		back = rb_prev(back);
 	}
-	ck_assert_ptr_eq(back, NULL);
+	ck_fast(back == NULL);
 }
 
 START_TEST(empty)

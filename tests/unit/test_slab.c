@@ -42,23 +42,23 @@ START_TEST(every_size)
 	for (size_t n = 0; n <= 3 * PAGE_SIZE; n += n < 300 ? 1 : 61) {
 		char *a = kmalloc(n), *b = kmalloc(n);
 
-		ck_assert_ptr_ne(a, NULL);
-		ck_assert_uint_eq((uintptr_t)a % 16, 0);
-		ck_assert_uint_eq((uintptr_t)a % (n >= PAGE_SIZE ? PAGE_SIZE : 16), 0);
-		ck_assert_uint_ge(kmalloc_usable(a), n);
+		ck_fast(a != NULL);
+		ck_fast((uintptr_t)a % 16 == 0);
+		ck_fast((uintptr_t)a % (n >= PAGE_SIZE ? PAGE_SIZE : 16) == 0);
+		ck_fast(kmalloc_usable(a) >= n);
 		if (n > 32 && n <= SLAB_MAX) /* little is wasted */
-			ck_assert_uint_le(kmalloc_usable(a), n * 3 / 2 + 16);
+			ck_fast(kmalloc_usable(a) <= n * 3 / 2 + 16);
 		memset(a, 1, kmalloc_usable(a));
 		memset(b, 2, kmalloc_usable(b));
-		ck_assert_int_eq(a[0], 1);
-		ck_assert(n == 0 || a[n - 1] == 1);
-		ck_assert_uint_eq(kmalloc_live(), 2);
+		ck_fast(a[0] == 1);
+		ck_fast(n == 0 || a[n - 1] == 1);
+		ck_fast(kmalloc_live() == 2);
 		kfree(a);
 		kfree(b);
 	}
 	kfree(NULL);
-	ck_assert_ptr_eq(kmalloc((PAGE_SIZE << PAGE_MAX_ORDER) + 1), NULL);
-	ck_assert_ptr_eq(kmalloc(~0ul), NULL);
+	ck_fast(kmalloc((PAGE_SIZE << PAGE_MAX_ORDER) + 1) == NULL);
+	ck_fast(kmalloc(~0ul) == NULL);
 }
 END_TEST
 
@@ -118,14 +118,14 @@ START_TEST(runs_out_and_recovers)
 		list = p;
 		n++;
 	}
-	ck_assert_uint_ge(n, (free_at_start - 1) * 3);
-	ck_assert_ptr_ne(list, NULL);
+	ck_fast(n >= (free_at_start - 1) * 3);
+	ck_fast(list != NULL);
 	while (list) {
 		p = list;
 		list = *(void **)p;
 		kfree(p);
 	}
-	ck_assert_uint_eq(pages, 1);
+	ck_fast(pages == 1);
 }
 END_TEST
 
@@ -145,7 +145,7 @@ START_TEST(random_stress)
 
 		if (o[k].p) {
 			for (size_t i = 0; i < o[k].n; i += 13)
-				ck_assert_uint_eq(o[k].p[i], (unsigned char)k);
+				ck_fast(o[k].p[i] == (unsigned char)k);
 			if (unit_random(&seed) % 4) {
 				kfree(o[k].p);
 				o[k].p = NULL;
@@ -155,9 +155,9 @@ START_TEST(random_stress)
 		size_t n = unit_random(&seed) % (unit_random(&seed) % 8 ? 300 : 6000);
 		unsigned char *p = krealloc(o[k].p, n);
 
-		ck_assert_ptr_ne(p, NULL);
+		ck_fast(p != NULL);
 		for (size_t i = 0; o[k].p && i < MIN(n, o[k].n); i += 13)
-			ck_assert_uint_eq(p[i], (unsigned char)k);
+			ck_fast(p[i] == (unsigned char)k);
 		memset(p, (int)k, n);
 		o[k].p = p;
 		o[k].n = n;
