@@ -143,7 +143,7 @@ $(B)/doppel: $(DOPPEL_C:%=$(B)/tools/%.o)
 # Left out: what the fake platform or the host's libc stands in for.
 UNIT_LEFT_OUT := core/lib/string.c core/mm/slab.c core/panic.c
 UNIT_SRC      := $(filter-out $(UNIT_LEFT_OUT),$(KSRC)) core/x86_64/switch.S
-UNIT_SUPPORT  := tests/unit/fakeplat.c tests/unit/fakeslab.c tests/unit/unit_main.c
+UNIT_SUPPORT  := $(patsubst %,tests/unit/%.c,fakeplat fakemmu fakeio fakeslab unit_main)
 UNIT_TESTS    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_CFLAGS   := -std=gnu11 -O1 -g -I. -D_GNU_SOURCE -DDOPPEL_KERNEL -DDOPPEL_UNIT -fno-strict-aliasing -fno-omit-frame-pointer \
                  $(filter-out -Werror,$(WARN)) $(shell pkg-config --cflags check 2>/dev/null)

@@ -3,7 +3,9 @@
  * The platform's one timer is always armed for the earliest deadline. timer_run() takes what is due, one at a time, so a
  * function may arm or cancel any timer, its own included. */
 #include "core/timer.h"
+#include "core/file/file.h"
 #include "core/main.h"
+#include "core/proc/itimer.h"
 #include "plat/plat.h"
 
 static struct rb_root timers;
@@ -80,4 +82,6 @@ void clock_wall_set(uint64_t ns)
 {
 	wall_offset = (int64_t)(ns - plat_time_wall());
 	vdso_update();
+	timerfd_clock_was_set();
+	itimer_clock_was_set();
 }

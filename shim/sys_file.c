@@ -550,8 +550,10 @@ long sys_fadvise64(int fd, int64_t off, size_t len, int advice)
 	r = 0;
 	if (!S_ISREG(f->inode->mode))
 		goto out;
-	if (advice <= POSIX_FADV_SEQUENTIAL)
+	if (advice <= POSIX_FADV_SEQUENTIAL) {
 		f->ra_flags = (unsigned)advice;
+		f->inode->cache.ra_random = advice == POSIX_FADV_RANDOM;
+	}
 	if (advice != POSIX_FADV_DONTNEED || off < 0)
 		goto out;
 	end = len && (uint64_t)off + len > (uint64_t)off ? (uint64_t)off + len : UINT64_MAX;

@@ -66,7 +66,7 @@ static int get_clock(int clock, struct timespec *ts)
 {
 	unsigned bit = (unsigned)clock > TAI ? 0 : 1u << clock;
 
-	if ((bit & MONO_CLOCKS && read_clock(VDSO_MONO, ts)) || (bit & WALL_CLOCKS && read_clock(VDSO_WALL, ts)))
+	if (bit & (MONO_CLOCKS | WALL_CLOCKS) && read_clock(bit & WALL_CLOCKS ? VDSO_WALL : VDSO_MONO, ts))
 		return 0;
 	return (int)syscall2(SYS_clock_gettime, clock, (long)ts);
 }

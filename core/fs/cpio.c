@@ -21,8 +21,10 @@
 #define TRAILER     "TRAILER!!!"
 #define LINK_BUCKETS 64
 
-enum { F_INO, F_MODE, F_UID, F_GID, F_NLINK, F_MTIME, F_SIZE, F_DEVMAJOR, F_DEVMINOR, F_RDEVMAJOR, F_RDEVMINOR, F_NAMESIZE,
-       F_CHECK, F_COUNT };
+enum {
+	F_INO, F_MODE, F_UID, F_GID, F_NLINK, F_MTIME, F_SIZE, F_DEVMAJOR, F_DEVMINOR, F_RDEVMAJOR, F_RDEVMINOR,
+	F_NAMESIZE, F_CHECK, F_COUNT
+};
 
 /* ---- the reader ---- */
 
@@ -66,7 +68,7 @@ static const char *magic_problem(const uint8_t *p, size_t len)
 {
 	if (len >= 6 && !memcmp(p, "07070", 5) && (p[5] == '1' || p[5] == '2'))
 		return NULL;
-	if (len >= 2 && ((p[0] == 0x1f && p[1] == 0x8b) || (p[0] == 0xfd && p[1] == '7') || (p[0] == 0x28 && p[1] == 0xb5)))
+	if (len >= 2 && (!memcmp(p, "\x1f\x8b", 2) || !memcmp(p, "\xfd\x37", 2) || !memcmp(p, "\x28\xb5", 2)))
 		return "it is compressed; unpack it first";
 	if (len >= 6 && !memcmp(p, "070707", 6))
 		return "it is in the old format; make it with cpio -H newc";
@@ -313,7 +315,8 @@ static int make_object(struct unpack *u, struct inode *dir, const struct name *n
 }
 
 /* What is there already under this name: a directory is kept for a directory (*out is it), anything else goes. */
-static int make_way(struct unpack *u, struct inode *dir, const struct name *n, const struct cpio_entry *e, struct inode **out)
+static int make_way(struct unpack *u, struct inode *dir, const struct name *n, const struct cpio_entry *e,
+		    struct inode **out)
 {
 	struct inode *old;
 	int r = dir->ops->lookup(dir, n, &old);

@@ -8,7 +8,8 @@
  *   the way up to the root known. A whiteout lives as long as its directory.
  * - Nothing that has begun to change the tree can fail: memory is taken first. An allocation may run the dentry
  *   reclaimer, which may end unpinned inodes and so remove weak entries: entries are looked up after the last
- *   allocation. Directories are locked by the VFS; what has no sleep in it needs no lock. */
+ *   allocation.
+ * Directories are locked by the VFS; what has no sleep in it needs no lock. */
 #include "core/fs/memfs.h"
 #include "core/fs/walk.h"
 #include "core/mm/page.h"
@@ -246,7 +247,9 @@ void memfs_pin(struct memfs_node *node)
 
 struct memfs_entry *memfs_after(struct memfs_node *dir, struct memfs_entry *e)
 {
-	return e->order_link.next == &dir->order ? NULL : list_entry(e->order_link.next, struct memfs_entry, order_link);
+	struct list *next = e->order_link.next;
+
+	return next == &dir->order ? NULL : list_entry(next, struct memfs_entry, order_link);
 }
 
 struct memfs_entry *memfs_next(struct memfs_node *dir, uint64_t cookie)
@@ -519,8 +522,8 @@ static struct memfs_entry *rename_place(struct inode *ndir, const struct name *n
 	return e;
 }
 
-int memfs_rename(struct inode *odir, const struct name *on, struct inode *inode, struct inode *ndir, const struct name *nn,
-		 struct inode *target, unsigned flags)
+int memfs_rename(struct inode *odir, const struct name *on, struct inode *inode, struct inode *ndir,
+		 const struct name *nn, struct inode *target, unsigned flags)
 {
 	struct memfs_node *od = memfs_node(odir), *nd = memfs_node(ndir);
 	struct memfs_entry *from, *to;

@@ -1,12 +1,12 @@
 /* File systems in memory: what tmpfs and the overlay share (core/fs/memfs.c).
  *
  * A node hangs on every inode (inode->priv). A directory's entries name inodes:
- *   ENT_HARD holds a reference to its inode: the entry exists here and nowhere else;
- *   ENT_WEAK a name of the directory's lower one that was looked up; holds no reference to its inode, and goes with
- *   it. Nothing has changed yet that must not be forgotten;
- *   ENT_WHITEOUT the lower directory has this name, but it was removed here. An inode is pinned when it differs from
- *   its lower one: then its entries are hard, and those of the directories above it, so that it is reachable from the
- *   root. tmpfs has hard entries only. */
+ *   ENT_HARD      holds a reference to its inode: the entry exists here and nowhere else;
+ *   ENT_WEAK      a name of the directory's lower one that was looked up; holds no reference to its inode, and goes
+ *                 with it. Nothing has changed yet that must not be forgotten;
+ *   ENT_WHITEOUT  the lower directory has this name, but it was removed here.
+ * An inode is pinned when it differs from its lower one: then its entries are hard, and those of the directories
+ * above it, so that it is reachable from the root. tmpfs has hard entries only. */
 #ifndef CORE_FS_MEMFS_H
 #define CORE_FS_MEMFS_H
 
@@ -48,7 +48,7 @@ struct memfs_node {
 	uint64_t charged;       /* pages counted in fs->used */
 	bool pinned;
 	bool changed;           /* attributes or size differ from the lower inode's, or data may */
-	bool orphan;            /* no known name although nlink > 0 (other hard links of a lower file): holds a reference */
+	bool orphan;            /* no known name although nlink > 0 (a lower file's other links): holds a reference */
 };
 
 struct memfs {
@@ -79,7 +79,8 @@ struct memfs_entry *memfs_find(struct memfs_node *dir, const struct name *n);
 /* A new entry without inode, or NULL. The caller fills it in: entry_set_…() */
 struct memfs_entry *memfs_entry_new(struct memfs_node *dir, const struct name *n);
 void memfs_entry_hard(struct memfs_entry *e, struct inode *inode); /* a new name for inode; takes a reference */
-void memfs_entry_lower(struct memfs_entry *e, struct inode *inode); /* the lower directory's own: weak, or hard if pinned */
+/* The lower directory's own name for inode: weak, or hard if that is pinned. */
+void memfs_entry_lower(struct memfs_entry *e, struct inode *inode);
 /* The inode differs from its lower one from now on. Nothing to do in a tmpfs. Cannot fail. */
 void memfs_pin(struct memfs_node *node);
 static inline void memfs_change(struct memfs_node *node)
@@ -99,8 +100,8 @@ int memfs_add(struct inode *dir, const struct name *n, struct inode *inode);
 int memfs_link(struct inode *dir, const struct name *n, struct inode *inode);
 int memfs_unlink(struct inode *dir, const struct name *n, struct inode *inode);
 int memfs_rmdir(struct inode *dir, const struct name *n, struct inode *inode);
-int memfs_rename(struct inode *odir, const struct name *on, struct inode *inode, struct inode *ndir, const struct name *nn,
-		 struct inode *target, unsigned flags);
+int memfs_rename(struct inode *odir, const struct name *on, struct inode *inode, struct inode *ndir,
+		 const struct name *nn, struct inode *target, unsigned flags);
 int memfs_setattr(struct inode *inode, const struct iattr *a);
 int memfs_readdir(struct inode *dir, struct file *f, struct dir_ctx *c);
 int memfs_fallocate(struct inode *inode, int mode, uint64_t off, uint64_t len);

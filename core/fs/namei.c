@@ -219,11 +219,12 @@ int vfs_link(int odirfd, const char *opath, int ndirfd, const char *npath, int f
 	struct create c;
 	struct path old;
 	struct inode *dir, *inode;
-	int r;
+	int at, r;
 
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	r = vfs_lookup(odirfd, opath, (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW), &old);
+	at = (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
+	r = vfs_lookup(odirfd, opath, at, &old);
 	if (r)
 		return r;
 	r = create_begin(ndirfd, npath, false, &c);

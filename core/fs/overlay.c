@@ -346,7 +346,9 @@ static int overlay_open(struct inode *inode, struct file *f)
 	.reserve = memfs_reserve, .seek_data = memfs_seek_data, .readlink = overlay_readlink, .evict = memfs_evict
 
 static const struct inode_ops overlay_ops = { OVERLAY_OPS };
-static const struct inode_ops overlay_lower_file_ops = { OVERLAY_OPS, .open = overlay_open, .read_pages = memfs_read_pages };
+static const struct inode_ops overlay_lower_file_ops = {
+	OVERLAY_OPS, .open = overlay_open, .read_pages = memfs_read_pages
+};
 
 static const struct super_ops overlay_super_ops = { .statfs = memfs_statfs, .umount = memfs_umount };
 
@@ -400,6 +402,17 @@ static bool file_changed(const struct memfs_node *node)
 	return named;
 }
 
+static unsigned whiteouts(const struct memfs_node *dir)
+{
+	unsigned n = 0;
+
+	if (!dir->inode->nlink)
+		return 0; /* removed itself */
+	list_each(p, &dir->order)
+		n += list_entry(p, struct memfs_entry, order_link)->kind == ENT_WHITEOUT;
+	return n;
+}
+
 void overlay_changes(struct super *overlay, uint64_t *files, uint64_t *bytes)
 {
 	struct memfs *fs = memfs_of(overlay);
@@ -410,8 +423,7 @@ void overlay_changes(struct super *overlay, uint64_t *files, uint64_t *bytes)
 		const struct inode *i = node->inode;
 
 		if (S_ISDIR(i->mode)) {
-			list_each(q, &node->order)
-				*files += i->nlink && list_entry(q, struct memfs_entry, order_link)->kind == ENT_WHITEOUT;
+			*files += whiteouts(node);
 		} else if (!list_empty(&node->names) && file_changed(node)) {
 			++*files;
 			*bytes += MIN(i->cache.dirty << PAGE_SHIFT, i->size);

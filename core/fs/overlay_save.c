@@ -350,7 +350,8 @@ static int push(struct save *s, struct inode *from, struct inode *to, bool whole
 	return r;
 }
 
-static int save_dir(struct save *s, const struct memfs_entry *e, struct inode *from, struct inode *dir, const struct name *n)
+static int save_dir(struct save *s, const struct memfs_entry *e, struct inode *from, struct inode *dir,
+		    const struct name *n)
 {
 	bool whole = s->top->whole || (!e->origin && memfs_node(from)->lower);
 	bool opaque = !e->origin && e->covers;

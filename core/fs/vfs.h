@@ -54,7 +54,8 @@ struct dir_ctx {
 	int64_t pos; /* where to go on: 0, 1 are "." and "..", emitted by the VFS; the file system's own start at 2 */
 };
 
-static inline bool dir_emit(struct dir_ctx *c, const char *name, size_t len, uint64_t ino, unsigned dtype, int64_t next_pos)
+static inline bool dir_emit(struct dir_ctx *c, const char *name, size_t len, uint64_t ino, unsigned dtype,
+			    int64_t next_pos)
 {
 	if (!c->emit(c, name, len, ino, dtype, next_pos))
 		return false;
@@ -70,13 +71,13 @@ struct statfs_k {
  * are called with inode (dir) locked; all may sleep. New inodes are returned with one reference. */
 struct inode_ops {
 	int (*lookup)(struct inode *dir, const struct name *n, struct inode **out);                  /* [-ENOENT] */
-	/* mode holds the type: regular, directory, FIFO, socket, device */
-	int (*mknod)(struct inode *dir, const struct name *n, uint32_t mode, uint64_t rdev, struct inode **out); /* [-EPERM] */
-	int (*symlink)(struct inode *dir, const struct name *n, const char *target, struct inode **out);      /* [-EPERM] */
+	/* mode holds the type: regular, directory, FIFO, socket, device [-EPERM] */
+	int (*mknod)(struct inode *dir, const struct name *n, uint32_t mode, uint64_t rdev, struct inode **out);
+	int (*symlink)(struct inode *dir, const struct name *n, const char *target, struct inode **out); /* [-EPERM] */
 	int (*link)(struct inode *dir, const struct name *n, struct inode *inode);                   /* [-EPERM] */
 	int (*unlink)(struct inode *dir, const struct name *n, struct inode *inode);                 /* [-EPERM] */
 	int (*rmdir)(struct inode *dir, const struct name *n, struct inode *inode);                  /* [-EPERM] */
-	/* target is the inode that is replaced, or NULL; flags RENAME_NOREPLACE (checked by the VFS), RENAME_EXCHANGE */
+	/* target is the inode that is replaced, or NULL; flags: RENAME_NOREPLACE (checked already), RENAME_EXCHANGE */
 	int (*rename)(struct inode *odir, const struct name *on, struct inode *inode, struct inode *ndir,
 		      const struct name *nn, struct inode *target, unsigned flags);                  /* [-EPERM] */
 	/* Carries a change out at the source. The VFS has checked the right to it, has filled in the times
@@ -95,7 +96,7 @@ struct inode_ops {
 
 	/* not locked: */
 	int (*readlink)(struct inode *inode, char *buf, size_t size); /* length; not terminated */    /* [-EINVAL] */
-	int (*follow)(struct inode *inode, struct path *out); /* magic links (/proc/self/fd/N); NULL op: readlink is used */
+	int (*follow)(struct inode *inode, struct path *out); /* magic links (/proc/self/fd/N) */    /* [readlink] */
 	int (*getattr)(struct inode *inode); /* refreshes the fields below from the source */         /* [nothing] */
 	int (*revalidate)(struct inode *inode); /* at open: 0, or -ESTALE: look it up again */        /* [0] */
 	int (*open)(struct inode *inode, struct file *f); /* may set f->ops and f->priv */            /* [by type] */
@@ -122,7 +123,7 @@ struct inode {
 	struct mutex lock;
 	struct pagecache cache;
 	struct list hash_link;  /* super->inodes, for inode_find */
-	const char *link;       /* symlink whose target is in memory as long as the inode lives; NULL: readlink() is asked */
+	const char *link;       /* a symlink's target, in memory as long as the inode; NULL: readlink() is asked */
 	bool linkable;          /* O_TMPFILE: nlink 0, but linkat(2) may name it */
 	void *priv;             /* the file system's */
 	void *special;          /* FIFO: its pipe; bound unix socket: its socket */
@@ -152,7 +153,7 @@ struct super {
 	struct list link;      /* all supers */
 	bool no_dcache;        /* names come and go by themselves (procfs): never cache lookups */
 	bool no_negative;      /* names may appear behind our back (a host directory): never cache that one is absent */
-	bool evict_nosleep;    /* ops->evict never sleeps, so that dcache_reclaim() may free inodes under memory pressure */
+	bool evict_nosleep;    /* ops->evict never sleeps: dcache_reclaim() may free inodes under memory pressure */
 	void *priv;
 };
 
@@ -201,7 +202,7 @@ struct timespec64 timespec_now(void);
 /* Stores what a->valid names in the inode (ATTR_…_NOW: the current time; ATTR_SIZE: the page cache is truncated too)
  * and sets ctime. */
 void inode_apply(struct inode *i, const struct iattr *a);
-/* A new inode in dir (NULL: none) belongs to the caller; its group is the directory's when that is setgid (inode(7)). */
+/* A new inode in dir (NULL: none) belongs to the caller, its group is the directory's when that is setgid: inode(7). */
 void inode_init_owner(struct inode *i, const struct inode *dir);
 /* After a write by other than root: setuid goes, and setgid of an executable. Locked. */
 void inode_drop_privileges(struct inode *i);

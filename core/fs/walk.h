@@ -74,7 +74,8 @@ static inline struct dentry *dcache_find(const struct dentry *dir, const struct 
 	list_each(p, head) {
 		struct dentry *d = list_entry(p, struct dentry, hash_link);
 
-		if (d->hash == n->hash && d->parent == dir && d->name_len == n->len && name_equal(d->name, n->s, n->len)) {
+		if (d->hash == n->hash && d->parent == dir && d->name_len == n->len &&
+		    name_equal(d->name, n->s, n->len)) {
 			d->young = true;
 			return d;
 		}

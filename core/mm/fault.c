@@ -17,6 +17,8 @@
 #include "shim/abi/errno.h"
 #include "shim/abi/resource.h"
 
+#define WRITEBACK_PAGES 32 /* written back at once when a fault finds no memory */
+
 #define AROUND_MAX 16 /* pages */
 #define TABLE_SPAN (512 * PAGE_SIZE)
 #define FAULT_AGAIN 1 /* something slept: look everything up again */
@@ -314,10 +316,18 @@ int space_fault(struct space *s, vaddr_t addr, unsigned access)
 
 	if (addr >= USER_MAX)
 		return -EFAULT;
+retry:
 	mutex_lock(&s->lock);
 	do
 		r = fault_once(&f);
 	while (r == FAULT_AGAIN);
+	if (r == -ENOMEM) {
+		/* Dirty pages of files could make room: written back, they can be reclaimed. */
+		mutex_unlock(&s->lock);
+		if (pagecache_writeback(WRITEBACK_PAGES))
+			goto retry;
+		return r;
+	}
 	s->rss_peak = MAX(s->rss_peak, s->rss_anon + s->rss_file);
 	if (f.read)
 		s->faults_major++;

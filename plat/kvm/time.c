@@ -328,6 +328,8 @@ void plat_timer_set(uint64_t deadline)
 bool time_timer_fired(void)
 {
 	armed = TIME_NEVER;
+	if (!clock_exact)
+		interval_start(APIC_TIMER_MAX); /* the measurement goes on, whether or not somebody waits */
 	if (wanted == TIME_NEVER)
 		return false;
 	if (plat_time_mono() >= wanted) {

@@ -78,6 +78,12 @@ typedef size_t fake_9p_fn(const uint8_t *req, size_t len, uint8_t *reply, size_t
 /* deferred: replies come through IRQ_9P at the next plat_idle/plat_poll, else before plat_9p_submit() returns. */
 void fake_9p(const char *tag, fake_9p_fn *fn, bool deferred);
 
+/* ---- between the fake platform's files ---- */
+
+void fake_mmu_reset(void);
+void fake_io_reset(void);
+void fake_io_poll(void); /* answers deferred 9P requests */
+
 /* ---- parameters, ends ---- */
 
 extern const char *fake_cmdline;

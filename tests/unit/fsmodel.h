@@ -240,7 +240,8 @@ static inline void op_rmdir(void)
 	ck_assert_int_eq(t_rmdir(p.text), m_remove(&p, true));
 }
 
-static inline int m_rename_kinds(struct m_node *o, struct m_node *n, struct m_node *op, struct m_node *np, unsigned flags)
+static inline int m_rename_kinds(struct m_node *o, struct m_node *n, struct m_node *op, struct m_node *np,
+				 unsigned flags)
 {
 	bool exchange = flags & RENAME_EXCHANGE;
 
@@ -478,8 +479,10 @@ static inline void m_compare_all(void)
 
 static inline void m_step(void)
 {
-	static void (*const ops[])(void) = { op_create, op_create, op_mkdir, op_mkdir, op_symlink, op_link, op_unlink,
-		op_rmdir, op_rename, op_rename, op_rename, op_write, op_write, op_truncate, op_punch, op_chmod, op_forget };
+	static void (*const ops[])(void) = {
+		op_create, op_create, op_mkdir, op_mkdir, op_symlink, op_link, op_unlink, op_rmdir, op_rename,
+		op_rename, op_rename, op_write, op_write, op_truncate, op_punch, op_chmod, op_forget
+	};
 
 	ops[m_rand(ARRAY_SIZE(ops))]();
 }

@@ -1,4 +1,4 @@
-/* What the tests of file systems share: a root file system for the current process, identities, short forms of calls. */
+/* What the tests of file systems share: a root for the current process, identities, short forms of calls. */
 #ifndef TESTS_UNIT_FSTEST_H
 #define TESTS_UNIT_FSTEST_H
 
@@ -98,7 +98,10 @@ static inline int t_unlink(const char *p) { return vfs_unlink(AT_FDCWD, p, false
 static inline int t_symlink(const char *target, const char *p) { return vfs_symlink(target, AT_FDCWD, p); }
 static inline int t_link(const char *o, const char *n) { return vfs_link(AT_FDCWD, o, AT_FDCWD, n, 0); }
 static inline int t_rename(const char *o, const char *n) { return vfs_rename(AT_FDCWD, o, AT_FDCWD, n, 0); }
-static inline int t_rename2(const char *o, const char *n, unsigned f) { return vfs_rename(AT_FDCWD, o, AT_FDCWD, n, f); }
+static inline int t_rename2(const char *o, const char *n, unsigned flags)
+{
+	return vfs_rename(AT_FDCWD, o, AT_FDCWD, n, flags);
+}
 static inline int t_mknod(const char *p, uint32_t mode, uint64_t dev) { return vfs_mknod(AT_FDCWD, p, mode, dev); }
 static inline int t_lookup(const char *p, struct path *out) { return vfs_lookup(AT_FDCWD, p, 0, out); }
 
@@ -233,7 +236,8 @@ struct t_list {
 	unsigned n, max; /* takes no more than max at a time */
 };
 
-static inline bool t_list_emit(struct dir_ctx *c, const char *name, size_t len, uint64_t ino, unsigned dtype, int64_t next)
+static inline bool t_list_emit(struct dir_ctx *c, const char *name, size_t len, uint64_t ino, unsigned dtype,
+			       int64_t next)
 {
 	struct t_list *l = container_of(c, struct t_list, ctx);
 

@@ -25,9 +25,14 @@ static void pad(void)
 
 static void put(const struct entry *e)
 {
-	archive_len += (size_t)sprintf(archive + archive_len, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
-				       e->ino, e->mode, e->uid, e->gid, e->nlink ? e->nlink : 1, 1234567, (unsigned)e->size, 8,
-				       1, e->major, e->minor, (unsigned)strlen(e->name) + 1, 0);
+	const unsigned fields[] = {
+		e->ino, e->mode, e->uid, e->gid, e->nlink ? e->nlink : 1, 1234567, (unsigned)e->size, 8, 1,
+		e->major, e->minor, (unsigned)strlen(e->name) + 1, 0
+	};
+
+	archive_len += (size_t)sprintf(archive + archive_len, "070701");
+	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++)
+		archive_len += (size_t)sprintf(archive + archive_len, "%08x", fields[i]);
 	strcpy(archive + archive_len, e->name);
 	archive_len += strlen(e->name) + 1;
 	pad();
@@ -64,7 +69,8 @@ START_TEST(all_kinds)
 	memset(big, 'b', sizeof(big));
 	put_dir(".", 0711);
 	put_dir("bin", 0755);
-	put(&(struct entry){ .name = "bin/tool", .mode = S_IFREG | 04755, .data = big, .size = sizeof(big), .uid = 3, .gid = 4 });
+	put(&(struct entry){ .name = "bin/tool", .mode = S_IFREG | 04755, .data = big, .size = sizeof(big), .uid = 3,
+			     .gid = 4 });
 	put(&(struct entry){ .name = "bin/link", .mode = S_IFLNK | 0777, .data = "tool", .size = 4 });
 	put(&(struct entry){ .name = "./dev/null", .mode = S_IFCHR | 0666, .major = 1, .minor = 3 });
 	put(&(struct entry){ .name = "run/pipe", .mode = S_IFIFO | 0600 });

@@ -14,9 +14,11 @@ static size_t archive_len;
 static void put_entry(const char *name, uint32_t mode, const char *data)
 {
 	size_t size = strlen(data);
+	const unsigned fields[] = { 0, mode, 0, 0, 1, 0, (unsigned)size, 0, 0, 0, 0, (unsigned)strlen(name) + 1, 0 };
 
-	archive_len += (size_t)sprintf(archive + archive_len, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0, mode,
-				       0, 0, 1, 0, (unsigned)size, 0, 0, 0, 0, (unsigned)strlen(name) + 1, 0);
+	archive_len += (size_t)sprintf(archive + archive_len, "070701");
+	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++)
+		archive_len += (size_t)sprintf(archive + archive_len, "%08x", fields[i]);
 	archive_len += (size_t)sprintf(archive + archive_len, "%s", name) + 1;
 	archive_len = ALIGN_UP(archive_len, 4ul);
 	memcpy(archive + archive_len, data, size);
@@ -139,7 +141,8 @@ START_TEST(missing_working_directory)
 	fake_cmdline = "root=tmpfs";
 	make_blob("/nowhere/at/all");
 	ck_assert_exit(vfs_init(), 126 << 8);
-	ck_assert(strstr(fake_log(), "doppel: /nowhere/at/all: no such directory in the guest's root; add -v or --root\n"));
+	ck_assert(strstr(fake_log(), "doppel: /nowhere/at/all: no such directory in the guest's root; "
+				     "add -v or --root\n"));
 }
 END_TEST
 

@@ -357,7 +357,9 @@ static int scenario_end(void)
 
 static void remove_all(void)
 {
-	static const char *const names[] = { "/s/l", "/s/p", "/s/a-name-that-is-longer-than-the-old-one", "/s/f", "/s/g", "/s/d" };
+	static const char *const names[] = {
+		"/s/l", "/s/p", "/s/a-name-that-is-longer-than-the-old-one", "/s/f", "/s/g", "/s/d"
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		if (t_unlink(names[i]) == -EISDIR)

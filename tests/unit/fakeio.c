@@ -1,0 +1,219 @@
+/* The fake platform's devices: standard streams kept in memory, forwarded signals, the terminal's size, and a 9P transport
+ * whose server is a function of the test. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/printf.h"
+#include "shim/abi/errno.h"
+#include "tests/unit/fakeplat.h"
+
+/* ---- standard streams, signals, terminal ---- */
+
+struct fake_stream {
+	char *data;
+	size_t len, room;
+	bool closed;
+};
+
+enum plat_stdio_kind fake_stdio_kind[3];
+static char *stdin_data;
+static size_t stdin_len, stdin_off;
+static bool stdin_end;
+static struct fake_stream streams[3];
+static int signals[64];
+static unsigned nsignals;
+static uint16_t tty_rows, tty_cols;
+
+enum plat_stdio_kind plat_stdio_kind(int fd)
+{
+	return fake_stdio_kind[fd];
+}
+
+void fake_stdin_put(const void *data, size_t len)
+{
+	stdin_data = realloc(stdin_data, stdin_len + len + 1);
+	memcpy(stdin_data + stdin_len, data, len);
+	stdin_len += len;
+	fake_irq(IRQ_STDIO);
+}
+
+void fake_stdin_eof(void)
+{
+	stdin_end = true;
+	fake_irq(IRQ_STDIO);
+}
+
+long plat_stdio_read(void *buf, size_t len)
+{
+	size_t n = stdin_len - stdin_off;
+
+	if (n == 0)
+		return stdin_end ? 0 : -EAGAIN;
+	n = n < len ? n : len;
+	memcpy(buf, stdin_data + stdin_off, n);
+	stdin_off += n;
+	return (long)n;
+}
+
+long plat_stdio_write(int fd, const void *buf, size_t len)
+{
+	struct fake_stream *s = &streams[fd];
+
+	if (s->closed)
+		return -EPIPE;
+	if (len > s->room)
+		len = s->room;
+	if (len == 0)
+		return -EAGAIN;
+	s->data = realloc(s->data, s->len + len + 1);
+	memcpy(s->data + s->len, buf, len);
+	s->len += len;
+	s->data[s->len] = '\0';
+	if (s->room != SIZE_MAX)
+		s->room -= len;
+	return (long)len;
+}
+
+const char *fake_out_data(int fd, size_t *len)
+{
+	if (len)
+		*len = streams[fd].len;
+	return streams[fd].data ? streams[fd].data : "";
+}
+
+void fake_out_reset(int fd)
+{
+	free(streams[fd].data);
+	streams[fd] = (struct fake_stream){ .room = SIZE_MAX };
+}
+
+void fake_out_room(int fd, size_t room)
+{
+	streams[fd].room = room;
+	if (room)
+		fake_irq(IRQ_STDIO);
+}
+
+void fake_out_close(int fd)
+{
+	streams[fd].closed = true;
+	fake_irq(IRQ_STDIO);
+}
+
+void fake_signal(int sig)
+{
+	signals[nsignals++] = sig;
+	fake_irq(IRQ_SIGNAL);
+}
+
+int plat_signal_next(void)
+{
+	int sig = signals[0];
+
+	if (nsignals == 0)
+		return 0;
+	memmove(signals, signals + 1, --nsignals * sizeof(*signals));
+	return sig;
+}
+
+void fake_tty_resize(uint16_t rows, uint16_t cols)
+{
+	tty_rows = rows;
+	tty_cols = cols;
+	fake_irq(IRQ_SIGNAL);
+}
+
+void plat_tty_size(uint16_t *rows, uint16_t *cols)
+{
+	*rows = tty_rows;
+	*cols = tty_cols;
+}
+
+/* ---- 9P ---- */
+
+#define P9_DEFERRED 64
+
+static const char *p9_tag;
+static fake_9p_fn *p9_fn;
+static bool p9_deferred;
+static struct plat_9p_req *p9_queue[P9_DEFERRED];
+static unsigned p9_queued;
+
+void fake_9p(const char *tag, fake_9p_fn *fn, bool deferred)
+{
+	p9_tag = tag;
+	p9_fn = fn;
+	p9_deferred = deferred;
+}
+
+int plat_9p_find(const char *tag)
+{
+	return p9_tag && strcmp(tag, p9_tag) == 0 ? 0 : -ENODEV;
+}
+
+static void p9_answer(struct plat_9p_req *r)
+{
+	size_t len = 0, max = 0, n, off = 0;
+	uint8_t *req, *reply;
+
+	for (unsigned i = 0; i < r->nout; i++)
+		len += r->out[i].len;
+	for (unsigned i = 0; i < r->nin; i++)
+		max += r->in[i].len;
+	req = malloc(len + 1);
+	reply = malloc(max + 1);
+	for (unsigned i = 0; i < r->nout; off += r->out[i++].len)
+		memcpy(req + off, r->out[i].base, r->out[i].len);
+	n = p9_fn(req, len, reply, max);
+	if (n > max)
+		panic("fake 9P server: reply too long");
+	r->in_len = n;
+	off = 0;
+	for (unsigned i = 0; i < r->nin && off < n; off += r->in[i++].len)
+		memcpy(r->in[i].base, reply + off, n - off < r->in[i].len ? n - off : r->in[i].len);
+	free(req);
+	free(reply);
+	r->done = true;
+}
+
+void fake_io_poll(void)
+{
+	unsigned n = p9_queued;
+
+	if (n == 0)
+		return;
+	p9_queued = 0;
+	for (unsigned i = 0; i < n; i++)
+		p9_answer(p9_queue[i]);
+	fake_irq(IRQ_9P);
+}
+
+int plat_9p_submit(int dev, struct plat_9p_req *req)
+{
+	req->done = false;
+	if (dev != 0 || !p9_fn)
+		return -EINVAL;
+	if (!p9_deferred)
+		p9_answer(req);
+	else if (p9_queued == P9_DEFERRED)
+		return -EAGAIN;
+	else
+		p9_queue[p9_queued++] = req;
+	return 0;
+}
+
+void fake_io_reset(void)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		fake_out_reset(fd);
+		fake_stdio_kind[fd] = PLAT_STDIO_STREAM;
+	}
+	free(stdin_data);
+	stdin_data = NULL;
+	stdin_len = stdin_off = 0;
+	stdin_end = false;
+	nsignals = 0;
+	tty_rows = tty_cols = 0;
+	fake_9p(NULL, NULL, false);
+	p9_queued = 0;
+}
