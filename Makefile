@@ -236,6 +236,12 @@ test:
 test-all:
 	@B=$(B) MAKE="$(MAKE) --no-print-directory" tests/all
 
+# BENCH=--quick, --json, --only boot,…
+bench:
+	@tools/install-deps bench
+	@$(MAKE) --no-print-directory all
+	@B=$(B) bench/run $(BENCH)
+
 help:
 	@echo 'make demo           install what is needed, build, run sqlite3 and python3 natively, on linuxu and in QEMU'
 	@echo 'make test           build and run every test below'
@@ -263,6 +269,6 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all clean docs docs-check unit unit-asan unit-valgrind integration programs checks demo test test-all help
+.PHONY: all clean docs docs-check unit unit-asan unit-valgrind integration programs checks demo test test-all bench help
 .DELETE_ON_ERROR:
 .SECONDARY:

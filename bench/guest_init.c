@@ -1,7 +1,8 @@
-/* /init of the Linux guest that the benchmarks compare with: mounts what a program expects, runs the command given after
- * `--` on the kernel command line's run= word (a file /run.args, one argument per line), powers off.
+/* /init of the Linux guest that the benchmarks compare with: mounts what a program expects, runs the commands of
+ * /run.list one after the other, resets the machine (QEMU ends there with -no-reboot).
  *
- * Prints a line before and after on the console, so that the host can stamp them. */
+ * /run.list: an argument a line, an empty line ends a command. Each command is framed on the console by `guest-begin N`
+ * and `guest-end N STATUS`, so that the host can stamp it with its own clocks. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,38 +14,74 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int main(void)
-{
-	static char text[65536];
-	char *argv[256];
-	int n = 0, status;
+#define MAX_ARGS 63
 
+static char text[65536];
+
+static void setup(void)
+{
 	mkdir("/proc", 0755), mkdir("/dev", 0755), mkdir("/sys", 0755), mkdir("/tmp", 01777);
 	mount("proc", "/proc", "proc", 0, "");
 	mount("dev", "/dev", "devtmpfs", 0, "");
 	mount("tmp", "/tmp", "tmpfs", 0, "");
-	int fd = open("/dev/ttyS0", O_RDWR);
+	int tty = open("/dev/ttyS0", O_RDWR);
 
-	if (fd >= 0)
-		dup2(fd, 0), dup2(fd, 1), dup2(fd, 2);
-	fd = open("/run.args", O_RDONLY);
-	ssize_t len = read(fd, text, sizeof(text) - 1);
+	if (tty >= 0)
+		dup2(tty, 0), dup2(tty, 1), dup2(tty, 2);
+	setenv("PATH", "/usr/bin:/bin", 1);
+	setenv("LC_ALL", "C", 1);
+	setenv("HOME", "/", 1);
+}
 
-	for (char *p = strtok(len > 0 ? text : (char *)"", "\n"); p && n < 255; p = strtok(NULL, "\n"))
-		argv[n++] = p;
-	argv[n] = NULL;
-	if (!fork()) {
-		int in = open("/run.stdin", O_RDONLY);
+static int run(char **argv)
+{
+	int status = 0;
+	pid_t pid = fork();
 
-		if (in >= 0)
-			dup2(in, 0);
-		setenv("PATH", "/usr/bin:/bin", 1);
+	if (!pid) {
 		execv(argv[0], argv);
+		perror(argv[0]);
 		_exit(127);
 	}
-	wait(&status);
-	printf("guest-exit %d\n", WEXITSTATUS(status));
-	fflush(stdout);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 126;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Takes the next command off *at; its number of arguments, 0 at the end. */
+static int next_command(char **at, char **argv)
+{
+	int n = 0;
+
+	while (**at == '\n')
+		++*at;
+	while (**at && **at != '\n') {
+		char *line = *at, *end = strchrnul(line, '\n');
+
+		*at = *end ? end + 1 : end;
+		*end = 0;
+		if (n < MAX_ARGS)
+			argv[n++] = line;
+	}
+	argv[n] = NULL;
+	return n;
+}
+
+int main(void)
+{
+	char *argv[MAX_ARGS + 1], *at = text;
+
+	setup();
+	int fd = open("/run.list", O_RDONLY);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		printf("guest: /run.list cannot be read\n");
+	for (int i = 0; next_command(&at, argv); i++) {
+		printf("guest-begin %d\n", i);
+		fflush(stdout);
+		printf("guest-end %d %d\n", i, run(argv));
+		fflush(stdout);
+	}
 	reboot(RB_AUTOBOOT);
-	return 0;
+	return 1;
 }

@@ -1,7 +1,11 @@
 /* Microbenchmarks of the syscall surface, one static program for every system under test.
  *
- * Prints `NAME NS TSC` per operation: wall nanoseconds and time stamp counter ticks, the minimum over several rounds.
- * Under QEMU's -icount shift=0 a tick is a guest instruction. `micro NAME…` runs some; `micro -q` few rounds. */
+ * Prints `op NAME NS TICKS` per operation: wall nanoseconds and time stamp counter ticks of one operation, the minimum
+ * over several short rounds, without the cost of the empty loop. Under QEMU's -icount shift=0 a tick is a guest
+ * instruction. `micro-begin` and `micro-end NS` frame the whole, so that the host can check the guest's clock by its own.
+ *
+ * micro [-n ROUNDS] [NAME…]   runs all, or the named ones. Keep every operation as a program would do it: through libc,
+ * no inline syscalls, since patched call sites are part of what is measured. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -10,14 +14,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#define AREA (64u << 20)
+#define FILE_NAME "/tmp/doppel-micro"
+
 static int zero, null, file, pipes[2];
 static char buf[4096];
-static char *area;
-static size_t area_at;
+static volatile char *area;
 
 static uint64_t rdtsc(void)
 {
@@ -35,103 +40,132 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void op_null(void) { syscall(SYS_getppid); }
-static void op_clock(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); }
-static void op_read_zero(void) { if (read(zero, buf, 1) != 1) abort(); }
-static void op_read_zero_4k(void) { if (read(zero, buf, 4096) != 4096) abort(); }
-static void op_write_null(void) { if (write(null, buf, 1) != 1) abort(); }
-static void op_open_close(void) { int fd = open("/tmp/micro", O_RDONLY); if (fd < 0) abort(); close(fd); }
-static void op_fstat(void) { struct stat st; if (fstat(file, &st)) abort(); }
-static void op_stat(void) { struct stat st; if (stat("/tmp/micro", &st)) abort(); }
-static void op_pread(void) { if (pread(file, buf, 4096, 0) != 4096) abort(); }
-static void op_pwrite(void) { if (pwrite(file, buf, 4096, 0) != 4096) abort(); }
-static void op_pipe(void)
+static void must(int ok)
 {
-	if (write(pipes[1], buf, 1) != 1 || read(pipes[0], buf, 1) != 1)
+	if (!ok) {
+		perror("micro");
 		abort();
-}
-static void op_mmap(void)
-{
-	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		abort();
-	*p = 1;
-	munmap(p, 4096);
-}
-/* One page further on each call, never the next one, so that each is a fault of its own. */
-static void op_fault(void)
-{
-	if (area_at >= 64 << 20) {
-		madvise(area, 64 << 20, MADV_DONTNEED);
-		area_at = 0;
 	}
-	area[area_at] = 1;
-	area_at += 131072;
-}
-static void op_fault_sequential(void)
-{
-	if (area_at >= 16 << 20) {
-		madvise(area, 64 << 20, MADV_DONTNEED);
-		area_at = 0;
-	}
-	area[area_at] = 1;
-	area_at += 4096;
 }
 
-static const struct {
+/* A function per operation with the loop inside: n operations, one after the other. */
+#define OP(name, body)                         \
+	static void op_##name(unsigned n)      \
+	{                                      \
+		for (; n; n--) {               \
+			body;                  \
+			__asm__ volatile("" ::: "memory"); \
+		}                              \
+	}
+
+static struct timespec ts;
+static struct stat st;
+
+OP(empty, )
+OP(null, getppid())
+OP(clock, clock_gettime(CLOCK_MONOTONIC, &ts))
+OP(read_zero, must(read(zero, buf, 1) == 1))
+OP(read_zero_4k, must(read(zero, buf, 4096) == 4096))
+OP(write_null, must(write(null, buf, 1) == 1))
+OP(open_close, int fd = open(FILE_NAME, O_RDONLY); must(fd >= 0); close(fd))
+OP(fstat, must(!fstat(file, &st)))
+OP(stat, must(!stat(FILE_NAME, &st)))
+OP(pread, must(pread(file, buf, 4096, 0) == 4096))
+OP(pwrite, must(pwrite(file, buf, 4096, 0) == 4096))
+OP(pipe, must(write(pipes[1], buf, 1) == 1 && read(pipes[0], buf, 1) == 1))
+OP(mmap, char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); must(p != MAP_FAILED);
+   *p = 1; munmap(p, 4096))
+
+/* A page of each 128 KiB: apart enough for no kernel to have mapped it with its neighbour. */
+static void op_fault(unsigned n)
+{
+	for (size_t at = 0; n; n--, at += 128 << 10)
+		area[at] = 1;
+}
+
+static void op_fault_next(unsigned n)
+{
+	for (size_t at = 0; n; n--, at += 4096)
+		area[at] = 1;
+}
+
+static const struct op {
 	const char *name;
-	void (*op)(void);
-	unsigned count;
+	void (*op)(unsigned n);
+	unsigned count; /* operations a round */
+	int faults;     /* the area is given back before each round */
 } ops[] = {
-	{ "null-syscall", op_null, 20000 },     { "clock_gettime", op_clock, 20000 },   { "read-zero-1", op_read_zero, 20000 },
-	{ "read-zero-4k", op_read_zero_4k, 5000 }, { "write-null-1", op_write_null, 20000 }, { "open-close", op_open_close, 5000 },
-	{ "fstat", op_fstat, 20000 },           { "stat", op_stat, 5000 },              { "pread-4k", op_pread, 5000 },
-	{ "pwrite-4k", op_pwrite, 5000 },       { "mmap-touch-munmap", op_mmap, 2000 }, { "page-fault", op_fault, 512 },
-	{ "page-fault-seq", op_fault_sequential, 4096 }, { "pipe-write-read", op_pipe, 10000 },
+	{ "null-syscall", op_null, 10000, 0 },
+	{ "clock_gettime", op_clock, 10000, 0 },
+	{ "read-zero-1", op_read_zero, 10000, 0 },
+	{ "read-zero-4k", op_read_zero_4k, 2000, 0 },
+	{ "write-null-1", op_write_null, 10000, 0 },
+	{ "openat-close", op_open_close, 2000, 0 },
+	{ "fstat", op_fstat, 10000, 0 },
+	{ "stat", op_stat, 2000, 0 },
+	{ "pread-4k", op_pread, 2000, 0 },
+	{ "pwrite-4k", op_pwrite, 2000, 0 },
+	{ "mmap-touch-munmap", op_mmap, 1000, 0 },
+	{ "page-fault", op_fault, AREA / (128 << 10), 1 },
+	{ "page-fault-next", op_fault_next, 4096, 1 },
+	{ "pipe-write-read", op_pipe, 5000, 0 },
 };
 
-static void measure(unsigned i, int rounds)
+static void measure(const struct op *o, int rounds, double *best_ns, double *best_ticks)
 {
-	uint64_t best_ns = UINT64_MAX, best_tsc = UINT64_MAX;
-
-	area_at = 0;
-	madvise(area, 64 << 20, MADV_DONTNEED);
+	*best_ns = *best_ticks = 1e18;
 	for (int r = 0; r < rounds; r++) {
-		uint64_t ns = now_ns(), tsc = rdtsc();
+		if (o->faults)
+			madvise((void *)area, AREA, MADV_DONTNEED);
+		uint64_t ns = now_ns(), ticks = rdtsc();
 
-		for (unsigned n = 0; n < ops[i].count; n++)
-			ops[i].op();
-		tsc = rdtsc() - tsc;
+		o->op(o->count);
+		ticks = rdtsc() - ticks;
 		ns = now_ns() - ns;
-		best_ns = ns < best_ns ? ns : best_ns;
-		best_tsc = tsc < best_tsc ? tsc : best_tsc;
+		if ((double)ns / o->count < *best_ns)
+			*best_ns = (double)ns / o->count;
+		if ((double)ticks / o->count < *best_ticks)
+			*best_ticks = (double)ticks / o->count;
 	}
-	printf("%s %.1f %.1f\n", ops[i].name, (double)best_ns / ops[i].count, (double)best_tsc / ops[i].count);
-	fflush(stdout);
+}
+
+static int wanted(const char *name, char **names)
+{
+	if (!*names)
+		return 1;
+	for (; *names; names++)
+		if (!strcmp(*names, name))
+			return 1;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 && !strcmp(argv[1], "-q") ? 2 : 11, first = rounds == 2 ? 2 : 1;
+	const struct op empty = { "empty", op_empty, 10000, 0 };
+	double ns, ticks, base_ns, base_ticks;
+	int rounds = 15;
 
+	if (argc > 2 && !strcmp(argv[1], "-n"))
+		rounds = atoi(argv[2]), argv += 2;
 	zero = open("/dev/zero", O_RDONLY);
 	null = open("/dev/null", O_WRONLY);
-	file = open("/tmp/micro", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	area = mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (zero < 0 || null < 0 || file < 0 || pipe(pipes) || area == MAP_FAILED || write(file, buf, 4096) != 4096) {
-		perror("micro");
-		return 1;
-	}
-	madvise(area, 64 << 20, MADV_NOHUGEPAGE);
-	for (unsigned i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
-		int wanted = first >= argc;
+	file = open(FILE_NAME, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(zero >= 0 && null >= 0 && file >= 0 && !pipe(pipes) && area != MAP_FAILED && write(file, buf, 4096) == 4096);
+	madvise((void *)area, AREA, MADV_NOHUGEPAGE); /* 4 KiB pages everywhere */
+	puts("micro-begin");
+	fflush(stdout);
+	uint64_t begin = now_ns();
 
-		for (int a = first; a < argc; a++)
-			wanted |= !strcmp(argv[a], ops[i].name);
-		if (wanted)
-			measure(i, rounds);
+	measure(&empty, rounds, &base_ns, &base_ticks);
+	for (unsigned i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (!wanted(ops[i].name, argv + 1))
+			continue;
+		measure(&ops[i], rounds, &ns, &ticks);
+		printf("op %s %.1f %.1f\n", ops[i].name, ns - base_ns, ticks - base_ticks);
+		fflush(stdout);
 	}
-	unlink("/tmp/micro");
+	printf("micro-end %.0f\n", (double)(now_ns() - begin));
+	unlink(FILE_NAME);
 	return 0;
 }

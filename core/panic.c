@@ -67,7 +67,7 @@ _Noreturn void panic(const char *fmt, ...)
 	va_end(ap);
 	kprintf("doppel: kernel panic: %s\n", text);
 	where();
-	backtrace((uint64_t)__builtin_return_address(0) - 1, (uint64_t)__builtin_frame_address(0));
+	backtrace((uint64_t)__builtin_return_address(0) - 1, *(uint64_t *)__builtin_frame_address(0));
 	plat_crash();
 }
 

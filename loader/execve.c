@@ -53,8 +53,8 @@ static int open_exec(const char *path, struct path *at, struct file **out)
 
 	if (!S_ISREG(inode->mode))
 		r = S_ISDIR(inode->mode) ? -EISDIR : -EACCES;
-	else if (!(r = inode_permission(inode, MAY_EXEC)) && inode->writers)
-		r = -ETXTBSY;
+	else
+		r = inode_permission(inode, MAY_EXEC);
 	if (!r)
 		r = file_new_path(at, O_RDONLY, out);
 	if (r)
@@ -80,6 +80,7 @@ struct exec {
 	unsigned argc;
 	char *owned[2 * SCRIPT_DEPTH_MAX + 2];
 	unsigned nowned;
+	bool denied;        /* writing to the file is denied on our behalf, until the process takes that over */
 	const char *why;
 };
 
@@ -119,6 +120,19 @@ static int script_arguments(struct exec *x, const char *interp, const char *arg)
 	return 0;
 }
 
+/* The file that will run: nobody may write to it from now on (ETXTBSY, execve(2)). */
+static int open_image(struct exec *x, struct file *f)
+{
+	int r = inode_deny_write(f->inode);
+
+	if (r) {
+		file_put(f);
+		return r;
+	}
+	x->denied = true;
+	return elf_open(f, &x->exe, &x->why);
+}
+
 static int find_image(struct exec *x)
 {
 	char head[EXEC_HEAD], *interp, *arg;
@@ -132,7 +146,7 @@ static int find_image(struct exec *x)
 		long n = read_head(f, head);
 
 		if (n < 2 || head[0] != '#' || head[1] != '!')
-			return n < 0 ? (file_put(f), (int)n) : elf_open(f, &x->exe, &x->why);
+			return n < 0 ? (file_put(f), (int)n) : open_image(x, f);
 		file_put(f);
 		path_put(&x->at);
 		if (depth >= SCRIPT_DEPTH_MAX)
@@ -267,11 +281,11 @@ static void take_over(struct exec *x, struct proc *p, struct thread *t, uint64_t
 	const char *name = strrchr(x->path, '/');
 
 	if (p->exe->dentry)
-		p->exe->dentry->inode->deny_write--;
+		inode_allow_write(p->exe->dentry->inode);
 	path_put(p->exe);
 	*p->exe = x->at;
 	x->at = (struct path){ 0 };
-	p->exe->dentry->inode->deny_write++;
+	x->denied = false;
 	str_copy(p->comm, name ? name + 1 : x->path, sizeof(p->comm));
 	memcpy(t->comm, p->comm, sizeof(t->comm));
 	reset_signals(p);
@@ -352,6 +366,8 @@ int exec_image(const char *path, char *const argv[], char *const envp[], const c
 	*why = x->why;
 	elf_close(&x->exe);
 	elf_close(&x->interp);
+	if (x->denied)
+		inode_allow_write(x->at.dentry->inode);
 	path_put(&x->at);
 	for (unsigned i = 0; i < x->nowned; i++)
 		kfree(x->owned[i]);

@@ -5,36 +5,46 @@
  * place the section .ksyms behind everything else, .bss included, and in a segment of its own, so that its size moves
  * no other address.
  *
- * Table: ascending offsets from ksyms_base, and as many names one after the other in the same order; nobody but a panic
- * looks for the nth of them. A function is taken to reach as far as the next one; the last one, and thus anything beyond
- * the kernel's text, to 64 KiB. */
+ * Table: the distance of each function from the one before it (the first: from ksyms_base, which is 0) as ULEB128, and
+ * as many names one after the other in the same order; nobody but a panic searches it. A function is taken to reach as
+ * far as the next one; the last one, and thus anything beyond the kernel's text, to 64 KiB. */
 #include "plat/plat.h"
 
 #define LAST_REACH 65536ul
 
 extern const uint64_t ksyms_base, ksyms_count;
-extern const uint32_t ksyms_offsets[];
+extern const uint8_t ksyms_distances[];
 extern const char ksyms_names[];
+
+/* DWARF 5, section 7.6: seven bits a byte, the lowest first; the highest bit says that more follow. */
+static uint64_t uleb128(const uint8_t **p)
+{
+	uint64_t v = 0;
+	unsigned shift = 0;
+
+	do
+		v |= (uint64_t)(**p & 0x7f) << shift;
+	while (shift += 7, *(*p)++ & 0x80);
+	return v;
+}
 
 const char *plat_symbol(uint64_t addr, uint64_t *offset)
 {
-	uint64_t low = 0, high = ksyms_count, at = addr - ksyms_base;
-	const char *name = ksyms_names;
+	const uint8_t *distance = ksyms_distances;
+	const char *name = ksyms_names, *found = NULL;
+	uint64_t at = ksyms_base, start = 0;
 
-	if (high == 0 || addr < ksyms_base || at > ksyms_offsets[high - 1] + LAST_REACH)
-		return NULL;
-	/* The last entry at or below: the first has offset 0. */
-	while (high - low > 1) {
-		uint64_t mid = (low + high) / 2;
-
-		if (ksyms_offsets[mid] <= at)
-			low = mid;
-		else
-			high = mid;
-	}
-	*offset = at - ksyms_offsets[low];
-	for (uint64_t i = 0; i < low; i++)
+	for (uint64_t i = 0; i < ksyms_count; i++) {
+		at += uleb128(&distance);
+		if (at > addr) {
+			*offset = addr - start;
+			return found;
+		}
+		found = name;
+		start = at;
 		while (*name++ != '\0')
 			;
-	return name;
+	}
+	*offset = addr - start;
+	return *offset < LAST_REACH ? found : NULL;
 }

@@ -48,32 +48,35 @@ uint8_t syscall_kind[SYSCALL_MAX] = {
 #define QUIET_NONE    0
 #define QUIET_QUIET   1
 
-static const struct {
-	const char *name;
-	uint16_t flags;
-	bool quiet;
-} info[SYSCALL_MAX] = {
-#define SYSCALL(nr, sysname, status, flags_, n, args, missing) \
-	[nr] = { .name = #sysname, .flags = (flags_), .quiet = QUIET_##status },
+/* Both end with the last number that Linux has given away. */
+static const char *const names[] = {
+#define SYSCALL(nr, name, status, flags, n, args, missing) [nr] = #name,
+#include "shim/syscalls.def"
+#undef SYSCALL
+};
+
+#define QUIET (1u << 15) /* beside the flags of shim.h */
+static const uint16_t flags_of[] = {
+#define SYSCALL(nr, name, status, flags, n, args, missing) [nr] = (flags) | (QUIET_##status ? QUIET : 0),
 #include "shim/syscalls.def"
 #undef SYSCALL
 };
 
 const char *syscall_name(unsigned nr)
 {
-	return nr < SYSCALL_MAX ? info[nr].name : NULL;
+	return nr < ARRAY_SIZE(names) ? names[nr] : NULL;
 }
 
 unsigned syscall_flags(unsigned nr)
 {
-	return nr < SYSCALL_MAX ? info[nr].flags : 0;
+	return nr < ARRAY_SIZE(flags_of) ? flags_of[nr] & ~QUIET : 0;
 }
 
 int syscall_by_name(const char *name, size_t len)
 {
-	for (int i = 0; i < SYSCALL_MAX; i++)
-		if (info[i].name && strlen(info[i].name) == len && !memcmp(info[i].name, name, len))
-			return i;
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i] && strlen(names[i]) == len && !memcmp(names[i], name, len))
+			return (int)i;
 	return -1;
 }
 
@@ -124,7 +127,7 @@ long syscall_unknown(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
 	uint64_t nr = r->orig_rax;
 	uint32_t *calls = &unknown_calls[MIN(nr, (uint64_t)SYSCALL_MAX)];
 
-	if (nr < SYSCALL_MAX && info[nr].quiet)
+	if (nr < ARRAY_SIZE(flags_of) && flags_of[nr] & QUIET)
 		return -ENOSYS;
 	if ((*calls)++ == 0)
 		unknown_report(nr, r->rip - 2);

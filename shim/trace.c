@@ -278,10 +278,12 @@ static long trace_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t 
 	return t.ret;
 }
 
-static syscall_fn *const trace_table[SYSCALL_MAX] = { [0 ... SYSCALL_MAX - 1] = trace_call };
+static syscall_fn *trace_table[SYSCALL_MAX]; /* filled when it is wanted: the image is smaller for it */
 
 void trace_start(syscall_fn *const *next)
 {
+	for (unsigned i = 0; i < SYSCALL_MAX; i++)
+		trace_table[i] = trace_call;
 	trace_next = next;
 	syscall_active = trace_table;
 }

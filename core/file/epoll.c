@@ -1,9 +1,9 @@
 /* epoll(7).
  *
- * An item registers once on its file's queues and stays there; a wake-up puts it on the ready list, so that waiting costs
- * what is ready, not what is watched. Taking an item from the ready list asks its file again: an event that has gone by
- * then is not reported. Level-triggered items that were reported go to the end of the list (every file gets its turn), to
- * be asked again by the next call; edge-triggered and one-shot ones leave it.
+ * An item registers once on its file's queues and stays there; a wake-up puts it on the ready list, so that waiting
+ * costs what is ready, not what is watched. Taking an item from the ready list asks its file again: an event that has
+ * gone by then is not reported. Level-triggered items that were reported go to the end of the list (every file gets
+ * its turn), to be asked again by the next call; edge-triggered and one-shot ones leave it.
  *
  * Items are keyed by file and descriptor and hold no reference: file_put() drops those of a file that goes away
  * (epoll_forget_file), so closing the last descriptor of a file removes it everywhere. Nothing in here sleeps but
@@ -223,7 +223,8 @@ void epoll_forget_file(struct file *f)
  * graph has no cycles, so the walks end. */
 static uint64_t walk;
 
-/* How many epoll files lie in the longest chain from ep downwards, itself included; beyond NEST_MAX if target is below. */
+/* How many epoll files lie in the longest chain from ep downwards, itself included; beyond NEST_MAX if target is below.
+ */
 static unsigned depth_below(struct epoll *ep, const struct epoll *target)
 {
 	unsigned depth = 1;

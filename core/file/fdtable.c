@@ -1,8 +1,9 @@
 /* Descriptor tables: small integers to open files.
  *
- * Two bitmaps beside the array of files say which descriptors are open and which close on exec; `next` bounds the search
- * for the lowest free one. A table starts with NR_OPEN_DEFAULT slots and doubles. Limits: RLIMIT_NOFILE of the current
- * process for new descriptors (EMFILE), NR_OPEN_MAX for the array. One table may serve several processes (CLONE_FILES).
+ * Two bitmaps beside the array of files say which descriptors are open and which close on exec; `next` bounds the
+ * search for the lowest free one. A table starts with NR_OPEN_DEFAULT slots and doubles. Limits: RLIMIT_NOFILE of the
+ * current process for new descriptors (EMFILE), NR_OPEN_MAX for the array. One table may serve several processes
+ * (CLONE_FILES).
  *
  * A slot is emptied before its file is let go of, since that may sleep. */
 #include "core/file/file.h"
@@ -229,20 +230,6 @@ int fd_install(struct file *f, int min, bool cloexec)
 		t->next = fd + 1;
 	table_insert(t, fd, f, cloexec);
 	return (int)fd;
-}
-
-int fd_room(unsigned n)
-{
-	struct fdtable *t = table();
-	unsigned limit = fd_limit(), fd = 0;
-
-	while (n--) {
-		fd = lowest_free(t, fd);
-		if (fd >= limit)
-			return -EMFILE;
-		fd++;
-	}
-	return 0;
 }
 
 int fd_install_at(struct file *f, int fd, bool cloexec)

@@ -530,8 +530,8 @@ static long copy_chunk(struct copy *c, size_t n)
 	struct uio u;
 	long got, put;
 
-	/* splice(2): a pipe that nobody reads is broken even when there is nothing to put into it, but an input pipe that
-	 * would have to be waited for is told first. */
+	/* splice(2): a pipe that nobody reads is broken even when there is nothing to put into it, but an input pipe
+	 * that would have to be waited for is told first. */
 	if (!pipe && is_broken_pipe(c->out))
 		return file_broken_pipe();
 	if (pipe && !can_splice(c->out))

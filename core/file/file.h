@@ -15,18 +15,19 @@ struct vma;
 
 struct file_ops {
 	/* pos is the file's own position or pread's; objects without one ignore it. Bytes or -errno; may sleep unless
-	 * f->flags has O_NONBLOCK (-EAGAIN). Partial transfers return the count.
-	 * An object has a position (and pread, pwrite) if it has `seek` other than file_seek_noop. For O_APPEND, *pos comes
-	 * in as the inode's size; as the caller does not hold the inode's lock, write must set *pos = inode->size once it
-	 * does. RLIMIT_FSIZE and the largest offset were checked against *pos and u->resid cut to fit. */
+	 * f->flags has O_NONBLOCK (-EAGAIN). Partial transfers return the count. An object has a position (and pread,
+	 * pwrite) if it has `seek` other than file_seek_noop. For O_APPEND, *pos comes in as the inode's size; as the
+	 * caller does not hold the inode's lock, write must set *pos = inode->size once it does. RLIMIT_FSIZE and the
+	 * largest offset were checked against *pos and u->resid cut to fit. */
 	long (*read)(struct file *f, struct uio *u, int64_t *pos);             /* [-EINVAL] */
 	long (*write)(struct file *f, struct uio *u, int64_t *pos);            /* [-EINVAL] */
 	/* The new position, which file_seek() then stores, or -errno. f->pos_lock is held. */
 	int64_t (*seek)(struct file *f, int64_t off, int whence);              /* [-ESPIPE] */
-	/* Ready events (POLLIN…); registers with pt (may be NULL) on the object's queues by poll_wait(). Never sleeps. */
+	/* Ready events (POLLIN…); registers with pt (may be NULL) on the object's queues by poll_wait(). Never sleeps.
+	 */
 	unsigned (*poll)(struct file *f, struct poll_table *pt);               /* [POLLIN | POLLOUT] */
-	/* arg: for commands whose argument is a pointer, a kernel copy of what it points to (copied in and out by the shim
-	 * by the command's table entry); else the value itself in *(uint64_t *)arg. */
+	/* arg: for commands whose argument is a pointer, a kernel copy of what it points to (copied in and out by the
+	 * shim by the command's table entry); else the value itself in *(uint64_t *)arg. */
 	long (*ioctl)(struct file *f, unsigned cmd, void *arg);                /* [-ENOTTY] */
 	/* c->pos comes in as f->pos and goes back to it. f->pos_lock is held. */
 	int (*readdir)(struct file *f, struct dir_ctx *c);                     /* [-ENOTDIR] */
@@ -52,7 +53,8 @@ struct file {
 	unsigned ra_flags;  /* posix_fadvise: FILE_RANDOM… */
 };
 
-/* A file on ops with a new anonymous inode of type and mode `mode` (S_IFIFO | 0600 …); one reference. -ENOMEM, -ENFILE. */
+/* A file on ops with a new anonymous inode of type and mode `mode` (S_IFIFO | 0600 …); one reference. -ENOMEM, -ENFILE.
+ */
 int file_new_anon(const struct file_ops *ops, uint32_t mode, int flags, void *priv, struct file **out);
 /* The same on an inode that exists (takes a reference of its own). */
 int file_new_inode(const struct file_ops *ops, struct inode *inode, int flags, void *priv, struct file **out);
@@ -85,9 +87,9 @@ int file_fsync(struct file *f, bool data_only);
 /* Access mode 3 opens neither way (open(2), "ioctl only"). */
 static inline bool file_readable(const struct file *f) { return (f->flags & 1) == 0; }
 static inline bool file_writable(const struct file *f) { return (f->flags & 3) == 1 || (f->flags & 3) == 2; }
-/* in → out through the kernel, for sendfile, copy_file_range, splice: bytes or -errno. A NULL position is the file's own.
- * What the output does not take stays in the input (regular files and pipes; of a socket up to one page may be lost
- * when the output fails). */
+/* in → out through the kernel, for sendfile, copy_file_range, splice: bytes or -errno. A NULL position is the file's
+ * own. What the output does not take stays in the input (regular files and pipes; of a socket up to one page may be
+ * lost when the output fails). */
 long file_copy(struct file *in, int64_t *in_pos, struct file *out, int64_t *out_pos, size_t len);
 /* For `seek`: lseek succeeds and changes nothing, as on eventfd; such a file has no position. */
 int64_t file_seek_noop(struct file *f, int64_t off, int whence);
@@ -133,7 +135,6 @@ int fd_get_path(int fd, struct file **out);
 /* Lowest free descriptor ≥ min: installs f (consuming the caller's reference) and returns it; -EMFILE (the reference is
  * then still the caller's), -ENOMEM, -EINVAL when min is not below RLIMIT_NOFILE (F_DUPFD). */
 int fd_install(struct file *f, int min, bool cloexec);
-int fd_room(unsigned n); /* 0 when n more descriptors can be had, else -EMFILE: to be asked before what is hard to undo */
 int fd_install_at(struct file *f, int fd, bool cloexec); /* dup2: replaces; -EBADF beyond the limit */
 int fd_close(int fd);
 int fd_close_range(unsigned first, unsigned last, unsigned flags);
@@ -152,7 +153,8 @@ struct itimerspec64 {
 };
 int timerfd_set(struct file *f, int flags, const struct itimerspec64 *val, struct itimerspec64 *old);
 int timerfd_get(struct file *f, struct itimerspec64 *out);
-/* existing (NULL: a new one) gets the mask and is returned in *out without a further reference; -EINVAL: no signalfd. */
+/* existing (NULL: a new one) gets the mask and is returned in *out without a further reference; -EINVAL: no signalfd.
+ */
 int signalfd_new(struct file *existing, uint64_t mask, int flags, struct file **out);
 /* The clock was set: absolute CLOCK_REALTIME timers move, TFD_TIMER_CANCEL_ON_SET ones end. To be called by
  * clock_wall_set(). */
@@ -218,8 +220,8 @@ int stdio_init(struct fdtable *t);
 void stdio_irq(unsigned irqs);
 /* At exit: sleeps until the terminal has taken all output (not while ^S holds it). */
 void stdio_drain(void);
-/* For open of /dev/console, /dev/tty (rdev 5:0: the controlling terminal) and /dev/pts/0: sets f->ops. -ENXIO when there
- * is no terminal, or 5:0 and the process has none. */
+/* For open of /dev/console, /dev/tty (rdev 5:0: the controlling terminal) and /dev/pts/0: sets f->ops. -ENXIO when
+ * there is no terminal, or 5:0 and the process has none. */
 extern const struct file_ops tty_file_ops;
 int tty_open(struct file *f);
 bool tty_present(void);

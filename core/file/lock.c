@@ -1,9 +1,9 @@
 /* Advisory locks: POSIX record locks (fcntl F_SETLK), open-file-description locks (F_OFD_SETLK) and flock(2).
  *
- * An inode with locks has a struct flock_state. Record locks of one owner never overlap or touch with the same type: a
- * change splits and merges. The owner of a POSIX lock is the descriptor table (the process), that of the other two kinds
- * the open file. Two records conflict when they overlap, the owners differ and one is for writing; POSIX and OFD locks
- * see each other, flock's are apart, as on Linux.
+ * An inode with locks has a struct flock_state. Record locks of one owner never overlap or touch with the same type:
+ * a change splits and merges. The owner of a POSIX lock is the descriptor table (the process), that of the other two
+ * kinds the open file. Two records conflict when they overlap, the owners differ and one is for writing; POSIX and
+ * OFD locks see each other, flock's are apart, as on Linux.
  *
  * A request that must wait sleeps on the inode's queue and looks again after every change. POSIX waiters are known by
  * owner, so that a wait which would close a circle fails with EDEADLK.

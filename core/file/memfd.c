@@ -1,8 +1,9 @@
 /* memfd_create(2): a nameless regular file in memory, which may be sealed against changes (fcntl(2), F_ADD_SEALS).
  *
- * The files live in a tmpfs of their own that is mounted nowhere, made at the first use. Their inodes have the tmpfs's
- * operations but for those that a seal may forbid, so a file opened again through /proc/self/fd obeys the seals as well.
- * Seals only ever grow; F_SEAL_WRITE is refused while a mapping could write, so nothing has to be looked at later.
+ * The files live in a tmpfs of their own that is mounted nowhere, made at the first use. Their inodes have the
+ * tmpfs's operations but for those that a seal may forbid, so a file opened again through /proc/self/fd obeys the
+ * seals as well. Seals only ever grow; F_SEAL_WRITE is refused while a mapping could write, so nothing has to be
+ * looked at later.
  *
  * Missing: MFD_HUGETLB (-EINVAL, as a kernel without it); F_SEAL_EXEC. */
 #include "core/file/file.h"

@@ -1,9 +1,9 @@
 /* Pipes and FIFOs: pipe(7), fifo(7).
  *
- * A ring of `slots` buffers of one page each. A write that fits goes behind the last buffer's bytes if the whole of it
- * fits there, else into fresh pages; so a write of up to PIPE_BUF bytes always lies in one page, is copied in one step
- * and is atomic. Full means that every slot is used, as on Linux. A buffer read empty gives its page to `spare`, so that
- * small messages back and forth allocate nothing.
+ * A ring of `slots` buffers of one page each. A write that fits goes behind the last buffer's bytes if the whole of
+ * it fits there, else into fresh pages; so a write of up to PIPE_BUF bytes always lies in one page, is copied in one
+ * step and is atomic. Full means that every slot is used, as on Linux. A buffer read empty gives its page to `spare`,
+ * so that small messages back and forth allocate nothing.
  *
  * Nothing is locked: bytes become visible (and are taken) only after a copy that did not sleep. A user page that is
  * missing ends the copy; the page is faulted in with the pipe left consistent, and the pipe is looked at afresh.
@@ -133,7 +133,8 @@ static int await_bytes(struct file *f, struct pipe *p)
 }
 
 /* Moves n bytes between a page and the uio in one step. When a user page is missing it is faulted in and nothing has
- * moved: -ERESTARTSYS, the caller looks at the pipe again, since that may have slept; -EFAULT when there is no such page. */
+ * moved: -ERESTARTSYS, the caller looks at the pipe again, since that may have slept; -EFAULT when there is no such
+ * page. */
 static int move_whole(struct uio *u, struct page *page, size_t at, size_t n)
 {
 	char *p = (char *)page_va(page) + at;

@@ -1,8 +1,8 @@
 /* poll(2): waiting for any of many files. select(2) is made of it in the shim.
  *
  * Each file's queues get a waiter that wakes this call's own queue. Files are asked once; the registering ends at the
- * first one that is ready, and nothing is registered when the caller does not want to wait. After a wake-up all are asked
- * again. References are held to every file a waiter sits on. The first few waiters live on the stack. */
+ * first one that is ready, and nothing is registered when the caller does not want to wait. After a wake-up all are
+ * asked again. References are held to every file a waiter sits on. The first few waiters live on the stack. */
 #include "core/file/file.h"
 #include "core/mm/slab.h"
 #include "core/timer.h"
@@ -166,7 +166,8 @@ int poll_fds(struct pollfd_k *fds, unsigned n, uint64_t deadline)
 			break;
 		r = poller_wait(&p, deadline);
 		if (r) {
-			/* What became ready together with the deadline or a signal counts; an error of ours does not. */
+			/* What became ready together with the deadline or a signal counts; an error of ours does not.
+			 */
 			if (r != -ENOMEM) {
 				int late = poll_round(&p, fds, n);
 

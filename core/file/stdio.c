@@ -1,12 +1,12 @@
 /* The standard streams: what the host gave the program as descriptors 0, 1 and 2.
  *
  * A host pipe, file or socket is a byte stream here: it looks like a FIFO to fstat(2), whatever it is on the host. A
- * terminal is the console terminal (tty.c), opened once and shared by the descriptors, as a login shell's are. /dev/null
- * on the host is the guest's. A stream opened again through /proc/self/fd is the same stream.
+ * terminal is the console terminal (tty.c), opened once and shared by the descriptors, as a login shell's are.
+ * /dev/null on the host is the guest's. A stream opened again through /proc/self/fd is the same stream.
  *
  * The platform can hand input over but not say whether it has any, so poll(2) takes one byte, which the next read(2)
- * returns first; nothing else is read ahead, so what the program leaves unread stays with the host. Both directions copy
- * through a bounce buffer of up to 64 KiB.
+ * returns first; nothing else is read ahead, so what the program leaves unread stays with the host. Both directions
+ * copy through a bounce buffer of up to 64 KiB.
  *
  * Also here: signals that the host forwards, since they come by the same interrupt. */
 #include "core/file/file.h"
@@ -377,7 +377,8 @@ int stdio_init(struct fdtable *t)
 	return r;
 }
 
-/* Signals that the host side forwards go to the program, as `kill` would send them; the terminal's own come from tty.c. */
+/* Signals that the host side forwards go to the program, as `kill` would send them; the terminal's own come from tty.c.
+ */
 static void forward_signals(void)
 {
 	struct proc *p = proc_by_pid(PROGRAM_PID);

@@ -44,10 +44,10 @@ static void timerfd_update(struct timerfd *t)
 	now = clock_mono();
 	if (t->deadline > now)
 		return;
+	timer_cancel(&t->timer); /* its event may not have come yet, and is not wanted any more */
 	if (!t->interval) {
 		t->ticks++;
 		t->deadline = TIME_NEVER;
-		timer_cancel(&t->timer);
 		return;
 	}
 	n = (now - t->deadline) / t->interval + 1;

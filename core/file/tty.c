@@ -257,14 +257,17 @@ static long tty_read(struct file *f, struct uio *u, int64_t *pos)
 
 /* ---- write ---- */
 
+static bool can_write(void) { return !tty.stopped && tty_out_room() >= POST_MAX; }
+
+/* While ^S holds the output, only echo goes into the buffer. */
 static int await_output(struct file *f)
 {
 	tty_out_flush();
-	if (tty_out_room() >= POST_MAX)
+	if (can_write())
 		return 0;
 	if (file_nonblock(f))
 		return -EAGAIN;
-	return wait_event(&tty.wr, tty_out_room() >= POST_MAX || tty.hung, TIME_NEVER);
+	return wait_event(&tty.wr, can_write() || tty.hung, TIME_NEVER);
 }
 
 static long write_locked(struct file *f, struct uio *u)
@@ -330,16 +333,16 @@ static unsigned tty_poll(struct file *f, struct poll_table *pt)
 
 /* ---- ioctl ---- */
 
-/* Sleeps until everything written has gone out (tcdrain). */
+/* Sleeps until everything written has gone out (tcdrain); echo that ^S holds is not waited for. */
 static int drain(void)
 {
 	tty_out_flush();
-	return wait_event(&tty.wr, !tty_out_used() || tty.hung, TIME_NEVER);
+	return wait_event(&tty.wr, !tty_out_used() || tty.stopped || tty.hung, TIME_NEVER);
 }
 
 void stdio_drain(void)
 {
-	if (tty.present && !tty.stopped)
+	if (tty.present)
 		drain();
 }
 

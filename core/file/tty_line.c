@@ -21,10 +21,10 @@ static bool is_cc(unsigned char c, unsigned which) { return tty.tio.cc[which] ==
 
 static bool is_control(unsigned char c) { return c < 0x20 || c == 0x7f; }
 static bool is_continuation(unsigned char c) { return tty_iflag(IUTF8) && (c & 0xc0) == 0x80; }
-static bool is_word(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || c >= 0x80;
-}
+/* Letters as Linux's line discipline has them, whatever the locale: those of ASCII and of Latin-1. */
+static bool is_upper(unsigned char c) { return (c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7); }
+static bool is_lower(unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= 0xdf && c != 0xf7); }
+static bool is_word(unsigned char c) { return (c >= '0' && c <= '9') || is_upper(c) || is_lower(c) || c == '_'; }
 
 static unsigned char in_at(unsigned i) { return tty.in[i % TTY_IN]; }
 
@@ -112,7 +112,7 @@ void tty_out_char(unsigned char c)
 	default:
 		if (is_control(c))
 			break;
-		if (oflag(OLCUC) && c >= 'a' && c <= 'z')
+		if (oflag(OLCUC) && is_lower(c) && is_upper(c - 0x20))
 			c -= 0x20;
 		if (!is_continuation(c))
 			tty.column++;
@@ -128,7 +128,8 @@ static void out_str(const char *s)
 
 /* ---- echo ---- */
 
-static bool shown_as_caret(unsigned char c) { return tty_lflag(ECHOCTL) && is_control(c) && c != '\t' && c != '\n'; }
+/* A newline too where it ends no line: in raw mode, or typed literally. */
+static bool shown_as_caret(unsigned char c) { return tty_lflag(ECHOCTL) && is_control(c) && c != '\t'; }
 
 static void echo_char(unsigned char c)
 {
@@ -159,14 +160,23 @@ static unsigned column_at(unsigned end)
 
 /* ---- input: editing ---- */
 
-/* Takes the last character (of several bytes with IUTF8) off the line and off the screen. */
+/* Where the last character (of several bytes with IUTF8) of the line starts. */
+static unsigned last_start(void)
+{
+	unsigned i = tty.head;
+
+	do
+		i--;
+	while (i != tty.canon_head && is_continuation(in_at(i)));
+	return i;
+}
+
+/* Takes the last character off the line and off the screen. */
 static void erase_one(bool visibly)
 {
 	unsigned before = column_at(tty.head), after;
 
-	do
-		tty.head--;
-	while (tty.head != tty.canon_head && is_continuation(in_at(tty.head)));
+	tty.head = last_start();
 	if (!visibly)
 		return;
 	after = column_at(tty.head);
@@ -195,7 +205,7 @@ static void edit_word(void)
 	bool visibly = tty_lflag(ECHO), seen = false;
 
 	while (!line_empty()) {
-		bool word = is_word(in_at(tty.head - 1));
+		bool word = is_word(in_at(last_start()));
 
 		if (!word && seen)
 			break;
@@ -248,8 +258,9 @@ static void in_put(unsigned char c, bool end)
 	tty.line_column = tty.column;
 }
 
-/* An ordinary character. A line that is full takes no more but its end. */
-static void in_text(unsigned char c)
+/* An ordinary character. A line that is full takes no more but its end. In raw mode the newline that Return was turned
+ * into moves the cursor, one that was typed as such shows as ^J. */
+static void in_text(unsigned char c, bool mapped_newline)
 {
 	if (tty.head - tty.tail >= TTY_IN - 1) {
 		if (tty_iflag(IMAXBEL))
@@ -258,8 +269,12 @@ static void in_text(unsigned char c)
 	}
 	if (line_empty())
 		tty.line_column = tty.column;
-	if (tty_lflag(ECHO))
-		echo_char(c);
+	if (tty_lflag(ECHO)) {
+		if (mapped_newline)
+			tty_out_char(c);
+		else
+			echo_char(c);
+	}
 	in_put(c, false);
 }
 
@@ -343,13 +358,15 @@ static bool in_special(unsigned char c)
 
 void tty_in_char(unsigned char c)
 {
+	bool mapped = false;
+
 	if (tty_iflag(ISTRIP))
 		c &= 0x7f;
-	if (tty_iflag(IUCLC) && tty_lflag(IEXTEN) && c >= 'A' && c <= 'Z')
+	if (tty_iflag(IUCLC) && tty_lflag(IEXTEN) && is_upper(c))
 		c += 0x20;
 	if (tty.lnext) {
 		tty.lnext = false;
-		in_text(c);
+		in_text(c, false);
 		return;
 	}
 	if (in_special(c))
@@ -359,14 +376,14 @@ void tty_in_char(unsigned char c)
 	if (c == '\r') {
 		if (tty_iflag(IGNCR))
 			return;
-		if (tty_iflag(ICRNL))
+		if (tty_iflag(ICRNL)) {
 			c = '\n';
+			mapped = true;
+		}
 	} else if (c == '\n' && tty_iflag(INLCR)) {
 		c = '\r';
 	}
 	if (tty_lflag(ICANON) && in_canonical(c))
 		return;
-	if (c == '\n' && !tty_lflag(ECHO) && tty_lflag(ECHONL))
-		tty_out_char(c);
-	in_text(c);
+	in_text(c, mapped);
 }

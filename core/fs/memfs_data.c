@@ -11,6 +11,7 @@
  * Missing: huge pages; swap. */
 #include "core/fs/memfs.h"
 #include "core/lib/string.h"
+#include "core/mm/radix.h"
 #include "core/sched.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/fcntl.h"
@@ -190,19 +191,26 @@ static bool has_data(struct inode *i, uint64_t index)
 	return index < pages_of(memfs_node(i)->limit) || page_owned(i, index);
 }
 
-/* Looks at every page: linear in the size of the hole. */
+/* The first index at or after `index` with data; UINT64_MAX: none. */
+static uint64_t next_data(struct inode *i, uint64_t index)
+{
+	struct page *p;
+
+	if (index < pages_of(memfs_node(i)->limit))
+		return index;
+	p = radix_next(&i->cache.tree, index, backed(i));
+	return p ? p->index : UINT64_MAX;
+}
+
 int64_t memfs_seek_data(struct inode *inode, uint64_t off, bool hole)
 {
 	uint64_t end = pages_of(inode->size), index = off >> PAGE_SHIFT;
 
-	if (!hole && !inode->cache.pages && !memfs_node(inode)->limit)
-		return -ENXIO;
-	while (index < end && has_data(inode, index) == hole) {
-		index++;
-		if ((index & 0xffff) == 0 && sched_point())
-			return -EINTR;
-		end = pages_of(inode->size);
-	}
+	if (!hole)
+		index = next_data(inode, index);
+	else
+		while (index < end && has_data(inode, index))
+			index++;
 	if (index >= end)
 		return hole ? (int64_t)inode->size : -ENXIO;
 	return (int64_t)MAX(off, index << PAGE_SHIFT);

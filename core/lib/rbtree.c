@@ -89,6 +89,32 @@ void rb_insert(struct rb_root *root, struct rb_node *node, struct rb_node *paren
 	root->node->red = false;
 }
 
+static void rotate(struct rb_root *root, struct rb_node *n, bool left)
+{
+	if (left)
+		rotate_left(root, n);
+	else
+		rotate_right(root, n);
+}
+
+/* p's sibling side s (right if `left`) has a red child: one or two rotations give the other side its black node. */
+static void borrow_black(struct rb_root *root, struct rb_node *p, struct rb_node *s, bool left)
+{
+	struct rb_node *outer = left ? s->right : s->left;
+
+	if (!is_red(outer)) {
+		(left ? s->left : s->right)->red = false;
+		s->red = true;
+		rotate(root, s, !left);
+		outer = s;
+		s = s->parent;
+	}
+	outer->red = false;
+	s->red = p->red;
+	p->red = false;
+	rotate(root, p, left);
+}
+
 /* The ways through n (a child of p, perhaps missing) are one black node short. */
 static void fix_removal(struct rb_root *root, struct rb_node *n, struct rb_node *p)
 {
@@ -99,42 +125,16 @@ static void fix_removal(struct rb_root *root, struct rb_node *n, struct rb_node 
 		if (s->red) {
 			s->red = false;
 			p->red = true;
-			if (left)
-				rotate_left(root, p);
-			else
-				rotate_right(root, p);
+			rotate(root, p, left);
 			s = left ? p->right : p->left;
 		}
-		if (!is_red(s->left) && !is_red(s->right)) {
-			s->red = true;
-			n = p;
-			p = n->parent;
-			continue;
+		if (is_red(s->left) || is_red(s->right)) {
+			borrow_black(root, p, s, left);
+			return;
 		}
-		if (left) {
-			if (!is_red(s->right)) {
-				s->left->red = false;
-				s->red = true;
-				rotate_right(root, s);
-				s = p->right;
-			}
-			s->right->red = false;
-			s->red = p->red;
-			p->red = false;
-			rotate_left(root, p);
-		} else {
-			if (!is_red(s->left)) {
-				s->right->red = false;
-				s->red = true;
-				rotate_left(root, s);
-				s = p->left;
-			}
-			s->left->red = false;
-			s->red = p->red;
-			p->red = false;
-			rotate_right(root, p);
-		}
-		return;
+		s->red = true;
+		n = p;
+		p = n->parent;
 	}
 	if (n)
 		n->red = false;

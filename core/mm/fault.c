@@ -5,7 +5,7 @@
  * (never a table: entry pointers stay good, their values do not).
  *
  * Fault-around. Anonymous memory: a run of faults at ascending addresses gets twice as many pages each time, up to
- * AROUND_MAX, in physically contiguous pieces; any other fault gets one page. Files: what is cached of the aligned 64 KiB
+ * ANON_MAX, in physically contiguous pieces; any other fault gets ANON_FIRST pages. Files: what is cached of the aligned 64 KiB
  * around the fault is mapped with it, but only for reading, and never on a write to a private mapping, which copies. */
 #include "core/file/file.h"
 #include "core/mm/page.h"
@@ -18,6 +18,11 @@
 #include "shim/abi/resource.h"
 
 #define WRITEBACK_PAGES 32 /* written back at once when a fault finds no memory */
+
+/* Anonymous memory, pages: for a fault out of sequence, and the most for a sequential run. A fault costs linuxu a host
+ * signal and a mapping, far more than a page that is provided and not used. */
+#define ANON_FIRST 4
+#define ANON_MAX   128
 
 #define AROUND_MAX 16 /* pages */
 #define TABLE_SPAN (512 * PAGE_SIZE)
@@ -87,10 +92,10 @@ static unsigned anon_window(struct fault *f)
 {
 	struct vma *v = f->v;
 	vaddr_t end = MIN(v->end, ALIGN_DOWN(f->va, TABLE_SPAN) + TABLE_SPAN);
-	unsigned run = 1, n;
+	unsigned run = ANON_FIRST, n;
 
 	if (f->va == v->fault_next)
-		run = MIN(v->fault_run * 2, (unsigned)AROUND_MAX);
+		run = MIN(v->fault_run * 2, (unsigned)ANON_MAX);
 	for (n = 1; n < run && f->va + n * PAGE_SIZE < end && !pte_used(f->e[n]); n++)
 		;
 	v->fault_run = run;

@@ -91,7 +91,7 @@ pte_t *pt_next(paddr_t root, vaddr_t va, vaddr_t end, vaddr_t *at, bool *huge)
 				break;
 			t = table(pte_pa(*e));
 		}
-		/* A leaf, or nothing in the whole reach of e; within the last table no new walk is needed. */
+		/* A leaf, or nothing in the whole reach of e; until the next table further down no new walk is needed. */
 		do {
 			if (pte_used(*e)) {
 				*huge = shift > PAGE_SHIFT;
@@ -99,7 +99,8 @@ pte_t *pt_next(paddr_t root, vaddr_t va, vaddr_t end, vaddr_t *at, bool *huge)
 				return e;
 			}
 			va = ALIGN_DOWN(va, 1ul << shift) + (1ul << shift);
-		} while (shift == PAGE_SHIFT && slot(va, shift) && va < end && e++);
+			e++;
+		} while (slot(va, shift) && va < end && !is_table(*e, shift));
 	}
 	return NULL;
 }

@@ -498,15 +498,27 @@ static int vma_make(size_t len, unsigned prot, unsigned flags, struct file *file
 	return r;
 }
 
+/* Pages mapped in [start, end). */
+static size_t mapped_pages(struct space *s, vaddr_t start, vaddr_t end)
+{
+	size_t n = 0;
+
+	for (struct vma *v = space_find(s, start); v && v->start < end; v = vma_next(v))
+		n += (MIN(v->end, end) - MAX(v->start, start)) >> PAGE_SHIFT;
+	return n;
+}
+
 /* Finds v's place and clears it: an address or -errno. */
 static long vma_place(struct space *s, const struct vma *v, vaddr_t addr, unsigned flags, struct list *dead)
 {
-	size_t len = v->end;
+	size_t len = v->end, pages = len >> PAGE_SHIFT;
 	int r;
 
-	if (s->vma_count >= SPACE_MAX_VMAS || !space_may_add(s, len >> PAGE_SHIFT))
+	if (s->vma_count >= SPACE_MAX_VMAS)
 		return -ENOMEM;
-	if ((v->flags & (VMA_SHARED | VMA_NORESERVE)) == 0 && (v->prot & PROT_WRITE) && !space_enough_ram(len >> PAGE_SHIFT))
+	if (!space_may_add(s, pages) && (!(flags & MAP_FIXED) || !space_may_add(s, pages - mapped_pages(s, addr, addr + len))))
+		return -ENOMEM;
+	if ((v->flags & (VMA_SHARED | VMA_NORESERVE)) == 0 && (v->prot & PROT_WRITE) && !space_enough_ram(pages))
 		return -ENOMEM;
 	if (!(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))) {
 		addr = space_place(s, addr, len, flags);
@@ -533,25 +545,31 @@ static int check_fixed(vaddr_t addr, size_t len)
 	return addr < USER_MIN ? -EPERM : 0; /* as vm.mmap_min_addr */
 }
 
-long space_mmap(struct space *s, vaddr_t addr, size_t len, unsigned prot, unsigned flags, struct file *file, uint64_t pgoff,
-		const char *name)
+/* What can be said about mmap(2)'s arguments without looking at the space. */
+static int check_mmap(vaddr_t addr, size_t len, unsigned prot, unsigned flags, const struct file *file, uint64_t pgoff)
 {
-	struct list dead = LIST_INIT(dead);
 	unsigned type = flags & MAP_TYPE;
-	struct vma *v = NULL;
-	long r = 0;
+	int r = 0;
 
 	if (len == 0 || (type != MAP_SHARED && type != MAP_PRIVATE && (type != MAP_SHARED_VALIDATE || !file)))
 		return -EINVAL;
 	if (len > USER_MAX)
 		return -ENOMEM;
-	len = ALIGN_UP(len, PAGE_SIZE);
-	if (file && pgoff + (len >> PAGE_SHIFT) < pgoff)
+	if (file && pgoff + (ALIGN_UP(len, PAGE_SIZE) >> PAGE_SHIFT) < pgoff)
 		return -EOVERFLOW;
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
-		r = check_fixed(addr, len);
-	if (!r && file)
-		r = check_file(file, prot, flags);
+		r = check_fixed(addr, ALIGN_UP(len, PAGE_SIZE));
+	return !r && file ? check_file(file, prot, flags) : r;
+}
+
+long space_mmap(struct space *s, vaddr_t addr, size_t len, unsigned prot, unsigned flags, struct file *file, uint64_t pgoff,
+		const char *name)
+{
+	struct list dead = LIST_INIT(dead);
+	struct vma *v = NULL;
+	long r = check_mmap(addr, len, prot, flags, file, pgoff);
+
+	len = ALIGN_UP(len, PAGE_SIZE);
 	if (!r)
 		r = vma_make(len, prot & PROT_ANY, flags, file, pgoff, name, &v);
 	if (r)
@@ -567,15 +585,13 @@ long space_mmap(struct space *s, vaddr_t addr, size_t len, unsigned prot, unsign
 	}
 	mutex_unlock(&s->lock);
 	vma_free_list(&dead);
-	if (r > 0 && file && (prot & PROT_EXEC)) {
-		/* A debugger on linuxu can set breakpoints only in pages that the host has mapped. */
-		if (unlikely(boot_flag("debug")))
-			space_populate(s, (vaddr_t)r, (vaddr_t)r + len, PROT_READ);
-		debug_file_mapped();
-	}
-	if (r < 0)
+	if (r < 0) {
 		vma_free(v);
-	else if ((flags & (MAP_POPULATE | MAP_LOCKED)) && !(flags & MAP_NONBLOCK) && (prot & PROT_ANY))
+		return r;
+	}
+	if (file && (prot & PROT_EXEC))
+		debug_file_mapped();
+	if ((flags & (MAP_POPULATE | MAP_LOCKED)) && !(flags & MAP_NONBLOCK) && (prot & PROT_ANY))
 		space_populate(s, (vaddr_t)r, (vaddr_t)r + len, prot & PROT_WRITE ? PROT_WRITE : PROT_READ);
 	return r;
 }

@@ -428,6 +428,26 @@ static int take_scm(struct msg *m, struct unix_scm *scm, bool peek, unsigned *ou
 	return 0;
 }
 
+/* Copies n bytes of the first message out and takes it off the queue, or (peek) leaves it there. When a page of the
+ * user's is missing the copy sleeps, with the message away from the queue, so that nobody else takes it. */
+static int record_out(struct usock *s, struct msg *m, struct uio *u, size_t n, bool peek)
+{
+	size_t got = uio_put(u, m->data, n);
+	int r = 0;
+
+	if (got < n) {
+		list_remove(&m->link);
+		r = uio_put_all(u, m->data + got, n - got);
+		if (peek) {
+			list_push(&s->rcvq, &m->link);
+			waitq_wake(&s->rd, POLLIN | POLLRDNORM);
+		}
+	}
+	if (!peek)
+		msg_free(m);
+	return r;
+}
+
 static long recv_record(struct usock *s, struct uio *u, int flags, bool nonblock, unsigned *out_flags,
 			struct unix_scm *scm)
 {
@@ -446,13 +466,7 @@ static long recv_record(struct usock *s, struct uio *u, int flags, bool nonblock
 	r = take_scm(m, scm, peek, out_flags);
 	if (r)
 		return r;
-	/* The copy may sleep: the message leaves the queue first, and comes back to its head when it was only looked at. */
-	list_remove(&m->link);
-	r = uio_put_all(u, m->data, n);
-	if (peek)
-		list_push(&s->rcvq, &m->link);
-	else
-		msg_free(m);
+	r = record_out(s, m, u, n, peek);
 	if (r) {
 		if (scm)
 			unix_scm_free(scm);
@@ -461,8 +475,8 @@ static long recv_record(struct usock *s, struct uio *u, int flags, bool nonblock
 	return (long)(flags & MSG_TRUNC ? len : n);
 }
 
-/* Copies from the stream's first message, after `skip` bytes of the queue (MSG_PEEK): bytes, 0 when a page of the user's
- * is missing, or -ENODATA when the queue ends or the next message must not join those before it. */
+/* Copies from the stream's first message, after `skip` bytes of the queue (MSG_PEEK): bytes, 0 when a page of the
+ * user's is missing, or -ENODATA when the queue ends or the next message must not join those before it. */
 static long stream_step(struct usock *s, struct uio *u, size_t skip, bool peek, bool first, struct unix_scm *scm,
 			unsigned *out_flags)
 {

@@ -21,13 +21,13 @@ void unix_scm_free(struct unix_scm *scm); /* puts the files; harmless on an empt
 /* Is f a socket of this file? */
 bool file_is_unix(const struct file *f);
 
-/* send(2) family: bytes or -errno. flags: MSG_DONTWAIT, MSG_NOSIGNAL, MSG_EOR, MSG_MORE, MSG_OOB (-EOPNOTSUPP). has_dest:
- * an address was given (-EISCONN for a connected stream). scm may be NULL. May sleep. */
+/* send(2) family: bytes or -errno. flags: MSG_DONTWAIT, MSG_NOSIGNAL, MSG_EOR, MSG_MORE, MSG_OOB (-EOPNOTSUPP).
+ * has_dest: an address was given (-EISCONN for a connected stream). scm may be NULL. May sleep. */
 long unix_send(struct file *f, struct uio *u, int flags, bool has_dest, struct unix_scm *scm);
 
-/* recv(2) family: bytes, 0 at the end of a stream. flags: MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_TRUNC (a record's whole
- * length is returned), MSG_OOB (-EOPNOTSUPP). *out_flags gets MSG_TRUNC, MSG_EOR; scm (zeroed by the caller) may be
- * NULL: files then are closed and *out_flags gets MSG_CTRUNC. May sleep. */
+/* recv(2) family: bytes, 0 at the end of a stream. flags: MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_TRUNC (a record's
+ * whole length is returned), MSG_OOB (-EOPNOTSUPP). *out_flags gets MSG_TRUNC, MSG_EOR; scm (zeroed by the caller)
+ * may be NULL: files then are closed and *out_flags gets MSG_CTRUNC. May sleep. */
 long unix_recv(struct file *f, struct uio *u, int flags, unsigned *out_flags, struct unix_scm *scm);
 
 int unix_shutdown(struct file *f, int how); /* SHUT_: 0, -EINVAL, -ENOTCONN */

@@ -35,6 +35,8 @@ void proc_release(struct proc *p)
 		plat_space_switch(NULL);
 		space_put(space);
 	}
+	if (p->exe->dentry)
+		inode_allow_write(p->exe->dentry->inode);
 	path_put(p->exe);
 	fs_info_put(p->fs);
 	p->fs = NULL;

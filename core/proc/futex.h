@@ -17,7 +17,8 @@ int futex_requeue(uptr_t uaddr, uptr_t uaddr2, bool shared, unsigned nr_wake, un
 int futex_wake_op(uptr_t uaddr, uptr_t uaddr2, bool shared, unsigned nr_wake, unsigned nr_wake2, uint32_t op);
 int futex_lock_pi(uptr_t uaddr, bool shared, uint64_t deadline, bool trylock);
 int futex_unlock_pi(uptr_t uaddr, bool shared);
-/* A thread ends: walks its robust list (get_robust_list(2)); then clear_child_tid is zeroed and woken by thread_exit. */
+/* A thread ends: walks its robust list (get_robust_list(2)); then clear_child_tid is zeroed and woken by thread_exit.
+ */
 void futex_exit_robust(struct thread *t);
 
 #endif

@@ -1,11 +1,11 @@
 /* Interval timers: setitimer(2), timer_create(2), and the clocks of clock_gettime(2).
  *
- * Timers on CPU time have no event of their own: a monotonic timer is set for the earliest moment at which the CPU time
- * can have been used up, which looks then, and tries again after what is still missing. ITIMER_VIRTUAL and ITIMER_PROF are
- * posix timers with ids that the program cannot name.
+ * Timers on CPU time have no event of their own: a monotonic timer is set for the earliest moment at which the CPU
+ * time can have been used up, which looks then, and tries again after what is still missing. ITIMER_VIRTUAL and
+ * ITIMER_PROF are posix timers with ids that the program cannot name.
  *
- * An expiration whose signal is still pending is counted as an overrun (signals are sets so far, so the first of several
- * is the only one delivered). Interval timers keep their phase. */
+ * An expiration whose signal is still pending is counted as an overrun (signals are sets so far, so the first of
+ * several is the only one delivered). Interval timers keep their phase. */
 #include "core/proc/itimer.h"
 #include "core/mm/slab.h"
 #include "core/proc/proc.h"
@@ -42,7 +42,8 @@ struct posix_timer {
 
 /* ---- clocks ---- */
 
-/* Dynamic CPU clock ids: clock_getcpuclockid(3), pthread_getcpuclockid(3): the complement of the id above three bits. */
+/* Dynamic CPU clock ids: clock_getcpuclockid(3), pthread_getcpuclockid(3): the complement of the id above three bits.
+ */
 #define CPUCLOCK_ID(clock)     (~((clock) >> 3))
 #define CPUCLOCK_IS_THREAD(clock) (((clock) & 4) != 0)
 #define CPUCLOCK_KIND(clock)   ((clock) & 3) /* 0 user and system, 1 user, 2 scheduler time, 3 a device: not ours */

@@ -12,7 +12,8 @@ struct siginfo;
 int itimer_set(struct proc *p, int which, uint64_t value, uint64_t interval, uint64_t *old_value, uint64_t *old_interval);
 int itimer_get(struct proc *p, int which, uint64_t *value, uint64_t *interval);
 
-/* timer_create(2): signo 0 for SIGEV_NONE; value: sigval; tid != 0 for SIGEV_THREAD_ID. The new id ≥ 0, -EAGAIN, -EINVAL. */
+/* timer_create(2): signo 0 for SIGEV_NONE; value: sigval; tid != 0 for SIGEV_THREAD_ID. The new id ≥ 0, -EAGAIN,
+ * -EINVAL. */
 int posix_timer_create(struct proc *p, int clock, int signo, int64_t value, int tid);
 int posix_timer_settime(struct proc *p, int id, int flags, const struct itimerspec64 *val, struct itimerspec64 *old);
 int posix_timer_gettime(struct proc *p, int id, struct itimerspec64 *out);

@@ -58,8 +58,8 @@ static inline bool took_signal(int signo)
 	return had;
 }
 
-/* The other side of a sleep: called once when the thread has nothing to do but wait. Whoever sleeps without one that helps
- * panics ("deadlock"). */
+/* The other side of a sleep: called once when the thread has nothing to do but wait. Whoever sleeps without one that
+ * helps panics ("deadlock"). */
 static void (*other_side)(void);
 
 static bool run_other_side(void)

@@ -205,6 +205,9 @@ START_TEST(append_starts_at_the_end)
 	ck_assert_int_eq(file_pwrite(f, &u, 5), 1); /* pwrite(2), BUGS */
 	ck_assert_int_eq(obj.pos, 103);
 	ck_assert_int_eq(f->pos, 103);
+	f->pos = 7;
+	ck_assert_int_eq(f_write(f, "", 0), 0);
+	ck_assert_int_eq(f->pos, 7);
 }
 END_TEST
 
@@ -402,6 +405,45 @@ START_TEST(copy_errors)
 	ck_assert_int_eq(file_copy(f, &neg, wr, NULL, 1), -EINVAL);
 	ck_assert_int_eq(file_copy(f, NULL, wr, NULL, (size_t)-1), -EINVAL);
 	ck_assert_int_eq(file_copy(f, NULL, wr, NULL, 0), 0);
+	ck_assert_int_eq(file_copy(rd, NULL, wr, NULL, 1), -EINVAL); /* into itself */
+	copy_done();
+}
+END_TEST
+
+/* Objects without a type take no part, but the end of the input comes before that. */
+START_TEST(copy_to_eventfd)
+{
+	struct file *e;
+
+	copy_setup();
+	ck_assert_int_eq(eventfd_new(0, 0, &e), 0);
+	ck_assert_int_eq(file_copy(f, NULL, e, NULL, 8), -EINVAL);
+	ck_assert_int_eq(f->pos, 0);
+	f->pos = STORE;
+	ck_assert_int_eq(file_copy(f, NULL, e, NULL, 8), 0);
+	ck_assert_int_eq(file_copy(rd, NULL, e, NULL, 8), -EINVAL);
+	ck_assert_int_eq(file_copy(e, NULL, wr, NULL, 8), -EINVAL);
+	file_put(e);
+	copy_done();
+}
+END_TEST
+
+START_TEST(copy_to_broken_pipe)
+{
+	struct file *rd2, *wr2;
+
+	copy_setup();
+	ck_assert_int_eq(pipe_new(O_NONBLOCK, &rd2, &wr2), 0);
+	file_put(rd2);
+	ck_assert_int_eq(file_copy(f, NULL, wr2, NULL, 8), -EPIPE);
+	ck_assert(took_signal(SIGPIPE));
+	ck_assert_int_eq(f->pos, 0);
+	ck_assert_int_eq(file_copy(rd, NULL, wr2, NULL, 8), -EAGAIN);
+	f_write(wr, "abc", 3);
+	ck_assert_int_eq(file_copy(rd, NULL, wr2, NULL, 8), -EPIPE);
+	ck_assert(took_signal(SIGPIPE));
+	ck_assert_int_eq(f_read(rd, buf, 10), 3);
+	file_put(wr2);
 	copy_done();
 }
 END_TEST
@@ -474,6 +516,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, copy_from_pipe_keeps_what_is_not_written);
 	tcase_add_test(tc, copy_between_files);
 	tcase_add_test(tc, copy_errors);
+	tcase_add_test(tc, copy_to_eventfd);
+	tcase_add_test(tc, copy_to_broken_pipe);
 	tcase_add_test(tc, each_allocation_fails);
 	tcase_add_test(tc, rewind_over_vectors);
 	return s;

@@ -96,6 +96,13 @@ START_TEST(getlk_describes_the_obstacle)
 	set(0, F_WRLCK, 200, 0);
 	ck_assert(blocked(1, F_WRLCK, 1000, 1, &fl));
 	ck_assert_int_eq(fl.len, 0); /* to the end */
+	/* Of several, the first by owner and then by start. */
+	set(0, F_UNLCK, 0, 0);
+	set(1, F_RDLCK, 500, 1);
+	set(0, F_RDLCK, 300, 1);
+	set(1, F_RDLCK, 400, 1);
+	ck_assert(blocked(2, F_WRLCK, 0, 0, &fl));
+	ck_assert_int_eq(fl.start, 400);
 	fl.type = F_UNLCK;
 	ck_assert_int_eq(lock_posix(f[1], F_GETLK, &fl), -EINVAL);
 }

@@ -106,6 +106,20 @@ START_TEST(unread_interval_is_silent)
 }
 END_TEST
 
+/* The expiration is seen by a reader before its interrupt has come: the next one must not be lost. */
+START_TEST(read_before_the_interrupt)
+{
+	uint64_t n;
+
+	ck_assert_int_eq(set(clock_mono(), 10 * MS, TFD_TIMER_ABSTIME), 0);
+	ck_assert_uint_eq(ticks(), 1);
+	plat_poll();
+	f->flags &= ~O_NONBLOCK;
+	ck_assert_int_eq(f_read(f, &n, 8), 8);
+	ck_assert_uint_eq(n, 1);
+}
+END_TEST
+
 START_TEST(setting_again_forgets)
 {
 	struct itimerspec64 old, v = { ts(0), ts(0) };
@@ -277,6 +291,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, fires_once);
 	tcase_add_test(tc, interval_counts_what_was_missed);
 	tcase_add_test(tc, unread_interval_is_silent);
+	tcase_add_test(tc, read_before_the_interrupt);
 	tcase_add_test(tc, setting_again_forgets);
 	tcase_add_test(tc, absolute_times);
 	tcase_add_test(tc, all_clocks);

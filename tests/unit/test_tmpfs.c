@@ -212,6 +212,11 @@ START_TEST(holes)
 	ck_assert_int_eq(buf[0], 0);
 	OK(fallocate(f, FALLOC_FL_KEEP_SIZE, 110 * 4096, 4096));
 	ck_assert_uint_eq(f->inode->size, 110 * 4096);
+	/* A hole of a terabyte is not looked through. */
+	OK(vfs_truncate(f->inode, 1ul << 41));
+	ck_assert_int_eq(f_pwrite(f, "x", 1, 1l << 40), 1);
+	ck_assert_int_eq(file_seek(f, 120 * 4096, SEEK_DATA), 1l << 40);
+	ck_assert_int_eq(file_seek(f, 1l << 40, SEEK_HOLE), (1l << 40) + 4096);
 	file_put(f);
 }
 END_TEST

@@ -275,6 +275,7 @@ END_TEST
 
 static void type_line(void) { fake_stdin_put("typed\n", 6); }
 static void type_char(void) { fake_stdin_put("x", 1); }
+static void type_start(void) { fake_stdin_put("\x11", 1); }
 static void hang_up(void) { fake_stdin_eof(); }
 
 START_TEST(reader_waits)
@@ -343,6 +344,17 @@ START_TEST(raw_nonblocking)
 }
 END_TEST
 
+START_TEST(raw_echo)
+{
+	raw(1, 0);
+	tio.lflag |= ECHO;
+	set();
+	type("a\n\x7f\t\r");
+	ck_screen("a^J^?\t\r\n"); /* a newline is a character like others, but for Return's */
+	ck_read("a\n\x7f\t\n");
+}
+END_TEST
+
 START_TEST(changing_mode_keeps_what_was_typed)
 {
 	type("half");
@@ -407,25 +419,26 @@ START_TEST(stop_and_start)
 	int n;
 
 	type("\x13");
-	ck_assert_int_eq(f_write(f, "held", 4), 4);
-	ck_screen("");
+	ck_assert_int_eq(f_write(f, "held", 4), -EAGAIN);
 	ck_assert_uint_eq(file_poll(f, NULL), 0);
-	ck_assert_int_eq(file_ioctl(f, TIOCOUTQ, &n), 0);
-	ck_assert_int_eq(n, 4);
-	type("\x11");
+	f->flags &= ~O_NONBLOCK;
+	meanwhile(type_start);
+	ck_assert_int_eq(f_write(f, "held", 4), 4);
+	f->flags |= O_NONBLOCK;
 	ck_screen("held");
-	type("\x13");
-	ck_assert_int_eq(f_write(f, "again", 5), 5);
-	type("x");
-	ck_screen("");
+	type("\x13x");
+	ck_screen(""); /* echo is held as well, */
+	ck_assert_int_eq(file_ioctl(f, TIOCOUTQ, &n), 0);
+	ck_assert_int_eq(n, 1);
+	ck_assert_int_eq(file_ioctl(f, TCSBRK, &(uint64_t){ 1 }), 0); /* but not waited for */
 	tio.iflag |= IXANY;
 	set();
 	type("y");
-	ck_screen("againxy");
+	ck_screen("xy");
 	ck_assert_int_eq(file_ioctl(f, TCXONC, &(uint64_t){ TCOOFF }), 0);
-	f_write(f, "z", 1);
-	ck_screen("");
+	ck_assert_int_eq(f_write(f, "z", 1), -EAGAIN);
 	ck_assert_int_eq(file_ioctl(f, TCXONC, &(uint64_t){ TCOON }), 0);
+	ck_assert_int_eq(f_write(f, "z", 1), 1);
 	ck_screen("z");
 	ck_assert_int_eq(file_ioctl(f, TCXONC, &(uint64_t){ 9 }), -EINVAL);
 	tio.iflag &= ~(uint32_t)IXON;
@@ -707,6 +720,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, raw_minimum);
 	tcase_add_test(tc, raw_timeouts);
 	tcase_add_test(tc, raw_nonblocking);
+	tcase_add_test(tc, raw_echo);
 	tcase_add_test(tc, changing_mode_keeps_what_was_typed);
 	tcase_add_test(tc, signal_characters);
 	tcase_add_test(tc, interrupt_of_a_full_line);

@@ -1,8 +1,10 @@
 /* Socket pairs: streams, records, flow control, closing, shutdown, passed files, options. */
 #include "core/mm/slab.h"
+#include "core/mm/space.h"
 #include "core/net/unix.h"
 #include "core/timer.h"
 #include "shim/abi/ioctl.h"
+#include "shim/abi/mman.h"
 #include "shim/abi/socket.h"
 #include "shim/abi/stat.h"
 #include "tests/unit/filetest.h"
@@ -112,6 +114,8 @@ START_TEST(stream_peek_and_waitall)
 	ck_assert_int_eq(rcv(b, buf, 50000, MSG_PEEK), 40006);
 	ck_assert_mem_eq(buf + 6, big, 40000);
 	ck_assert_int_eq(rcv(b, buf, 50000, MSG_WAITALL | MSG_DONTWAIT), 40006);
+	ck_assert_int_eq(rcv(b, buf, 1, MSG_PEEK | MSG_DONTWAIT), -EAGAIN);
+	ck_assert_int_eq(rcv(b, buf, 0, MSG_DONTWAIT), -EAGAIN);
 }
 END_TEST
 
@@ -474,6 +478,35 @@ START_TEST(bad_user_buffers)
 	pair(SOCK_DGRAM);
 	ck_assert_int_eq(f_write_user(a, UBASE + 5, 10), -EFAULT);
 	ck_assert_int_eq(rcv(b, buf, 1, MSG_DONTWAIT), -EAGAIN);
+	f_write(a, "lost", 4);
+	f_write(a, "next", 4);
+	ck_assert_int_eq(f_read_user(b, UBASE + 8, 4), -EFAULT); /* takes the record with it, as on Linux */
+	ck_assert_int_eq(f_read(b, buf, 10), 4);
+	ck_assert_mem_eq(buf, "next", 4);
+}
+
+/* Records and streams into pages that must be faulted in. */
+START_TEST(user_pages_are_faulted_in)
+{
+	struct space *s = fake_space();
+	uptr_t at = UBASE;
+
+	ck_assert_int_eq(space_mmap(s, UBASE, 64 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+				    NULL, 0, NULL), (long)UBASE);
+	for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++, at += 32 * PAGE_SIZE) {
+		struct uio u;
+
+		pair(type);
+		ck_assert_int_eq(f_write(a, big, 9000), 9000);
+		uio_user(&u, at + 100, 9000, true);
+		ck_assert_int_eq(unix_recv(b, &u, MSG_PEEK, &out_flags, NULL), 9000);
+		ck_assert_int_eq(f_read_user(b, at + 16 * PAGE_SIZE - 50, 9000), 9000);
+		ck_assert_int_eq(copyin(buf, at + 16 * PAGE_SIZE - 50, 9000), 0);
+		ck_assert_mem_eq(buf, big, 9000);
+		ck_assert_int_eq(f_write_user(a, at + 24 * PAGE_SIZE - 1, 2), 2);
+		ck_assert_int_eq(f_read(b, buf, 10), 2);
+	}
+	fake_space_drop();
 }
 END_TEST
 
@@ -518,6 +551,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, options);
 	tcase_add_test(tc, names_and_errors);
 	tcase_add_test(tc, bad_user_buffers);
+	tcase_add_test(tc, user_pages_are_faulted_in);
 	tcase_add_test(tc, each_allocation_fails);
 	return s;
 }

@@ -1,0 +1,254 @@
+/* What the command line's tests run inside: one program, many small jobs, each printing what it sees.
+ *
+ *   probe exit N | kill SIG | args … | env | env NAME | isatty | size | both | where | sum | gen BYTES | cat | raw | winch N
+ *         wait | ignore | spin | deaf | textbusy | groups | closed | deep */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* FNV-1a */
+static uint64_t hash(uint64_t h, const void *p, size_t n)
+{
+	const unsigned char *c = p;
+
+	while (n--)
+		h = (h ^ *c++) * 0x100000001b3;
+	return h;
+}
+
+#define HASH_START 0xcbf29ce484222325
+
+static void strings_sum(char **v)
+{
+	size_t n = 0, bytes = 0;
+	uint64_t h = HASH_START;
+
+	for (; *v; v++, n++) {
+		bytes += strlen(*v) + 1;
+		h = hash(h, *v, strlen(*v) + 1);
+	}
+	printf("%zu strings, %zu bytes, %016llx\n", n, bytes, (unsigned long long)h);
+}
+
+static int sum(void)
+{
+	static char buf[65536];
+	uint64_t h = HASH_START;
+	unsigned long long total = 0;
+	ssize_t n;
+
+	while ((n = read(0, buf, sizeof(buf))) > 0) {
+		h = hash(h, buf, (size_t)n);
+		total += (unsigned long long)n;
+	}
+	if (n < 0)
+		printf("read: %s\n", strerror(errno));
+	printf("%llu %016llx\n", total, (unsigned long long)h);
+	return n < 0;
+}
+
+/* A pattern without a short period. */
+static int gen(uint64_t bytes)
+{
+	static uint64_t buf[8192];
+	uint64_t x = 88172645463325252ull;
+
+	while (bytes) {
+		size_t n = bytes < sizeof(buf) ? bytes : sizeof(buf), done = 0;
+
+		for (size_t i = 0; i < 8192; i++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			buf[i] = x;
+		}
+		while (done < n) {
+			ssize_t w = write(1, (char *)buf + done, n - done);
+
+			if (w < 0) {
+				fprintf(stderr, "write: %s\n", strerror(errno));
+				return 1;
+			}
+			done += (size_t)w;
+		}
+		bytes -= n;
+	}
+	return 0;
+}
+
+static int copy(void)
+{
+	static char buf[65536];
+	ssize_t n;
+
+	while ((n = read(0, buf, sizeof(buf))) > 0)
+		for (ssize_t done = 0, w; done < n; done += w)
+			if ((w = write(1, buf + done, (size_t)(n - done))) < 0)
+				return 1;
+	return n < 0;
+}
+
+static void size_print(void)
+{
+	struct winsize w;
+
+	if (ioctl(0, TIOCGWINSZ, &w) && ioctl(1, TIOCGWINSZ, &w))
+		printf("no size: %s\n", strerror(errno));
+	else
+		printf("%u rows %u columns\n", w.ws_row, w.ws_col);
+}
+
+/* Single bytes as they are typed, until q. Leaves the terminal raw. */
+static int raw(void)
+{
+	struct termios t;
+	unsigned char c;
+
+	if (tcgetattr(0, &t))
+		return 2;
+	cfmakeraw(&t);
+	tcsetattr(0, TCSANOW, &t);
+	printf("ready\r\n");
+	fflush(stdout);
+	while (read(0, &c, 1) == 1) {
+		printf("<%02x>\r\n", c);
+		fflush(stdout);
+		if (c == 'q')
+			return 0;
+	}
+	return 1;
+}
+
+/* Prints the size whenever it is another, n times. */
+static int winch(int n)
+{
+	struct winsize w, last = { 0 };
+
+	while (n > 0) {
+		if (ioctl(0, TIOCGWINSZ, &w))
+			return 1;
+		if (w.ws_row != last.ws_row || w.ws_col != last.ws_col) {
+			size_print();
+			fflush(stdout);
+			last = w;
+			n--;
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
+	return 0;
+}
+
+static int ready_then(const char *what)
+{
+	if (!strcmp(what, "ignore"))
+		for (int s = 1; s < 32; s++)
+			signal(s, SIG_IGN);
+	puts("ready");
+	fflush(stdout);
+	if (!strcmp(what, "spin"))
+		for (volatile unsigned long i = 0;; i++)
+			;
+	if (!strcmp(what, "ignore")) {
+		char c;
+
+		return read(0, &c, 1) == 1 ? 7 : 8;
+	}
+	for (;;)
+		pause();
+}
+
+static int where(char **argv)
+{
+	int local;
+
+	printf("code %p stack %p heap %p argv %p libc %p\n", (void *)(uintptr_t)where, (void *)&local, malloc(10), (void *)argv,
+	       (void *)(uintptr_t)puts);
+	return 0;
+}
+
+static int closed(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			printf("%d is closed\n", fd), fprintf(stderr, "%d is closed\n", fd);
+	return 0;
+}
+
+static int groups(void)
+{
+	gid_t g[64];
+	int n = getgroups(64, g);
+
+	printf("uid %d %d gid %d %d groups", getuid(), geteuid(), getgid(), getegid());
+	for (int i = 0; i < n; i++)
+		printf(" %d", g[i]);
+	puts("");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *job = argc > 1 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
+
+	if (!strcmp(job, "exit"))
+		return atoi(arg);
+	if (!strcmp(job, "kill"))
+		return kill(getpid(), atoi(arg)), 99;
+	if (!strcmp(job, "args"))
+		return strings_sum(argv + 2), 0;
+	if (!strcmp(job, "env"))
+		return *arg ? (void)puts(getenv(arg) ? getenv(arg) : "(unset)") : strings_sum(environ), 0;
+	if (!strcmp(job, "isatty"))
+		return printf("%d%d%d\n", isatty(0), isatty(1), isatty(2)), 0;
+	if (!strcmp(job, "size"))
+		return size_print(), 0;
+	if (!strcmp(job, "both"))
+		return puts("to stdout"), fflush(stdout), fputs("to stderr\n", stderr), 0;
+	if (!strcmp(job, "where"))
+		return where(argv);
+	if (!strcmp(job, "sum"))
+		return sum();
+	if (!strcmp(job, "gen"))
+		return gen(strtoull(arg, NULL, 10));
+	if (!strcmp(job, "cat"))
+		return copy();
+	if (!strcmp(job, "raw"))
+		return raw();
+	if (!strcmp(job, "winch"))
+		return winch(atoi(arg));
+	if (!strcmp(job, "wait") || !strcmp(job, "ignore") || !strcmp(job, "spin"))
+		return ready_then(job);
+	if (!strcmp(job, "textbusy"))
+		return printf("%s\n", open("/proc/self/exe", O_WRONLY) < 0 ? strerror(errno) : "opened"), 0;
+	if (!strcmp(job, "groups"))
+		return groups();
+	if (!strcmp(job, "closed"))
+		return closed();
+	if (!strcmp(job, "crash"))
+		return *(volatile int *)8;
+	if (!strcmp(job, "hog")) { /* touches ARG MiB */
+		for (int i = 0; i < atoi(arg); i++) {
+			char *p = malloc(1 << 20);
+
+			if (!p)
+				return puts("refused"), 3;
+			memset(p, 1, 1 << 20);
+		}
+		return puts("all there"), 0;
+	}
+	fprintf(stderr, "probe: no job '%s'\n", job);
+	return 98;
+}
