@@ -160,8 +160,11 @@ static void item_link(struct epoll *ep, struct item *it)
 	struct rb_node **link = &ep->items.node, *parent = NULL;
 
 	while (*link) {
+		int c;
+
 		parent = *link;
-		link = item_compare(rb_entry(parent, struct item, node), it->file, it->fd) < 0 ? &parent->left : &parent->right;
+		c = item_compare(rb_entry(parent, struct item, node), it->file, it->fd);
+		link = c < 0 ? &parent->left : &parent->right;
 	}
 	rb_insert(&ep->items, &it->node, parent, link);
 	list_append(&it->file->epoll_items, &it->file_link);
@@ -383,10 +386,10 @@ static void epoll_fdinfo(struct file *f, struct seqbuf *out)
 
 	for (struct rb_node *n = rb_first(&ep->items); n; n = rb_next(n)) {
 		struct item *it = rb_entry(n, struct item, node);
+		struct inode *i = it->file->inode;
 
-		seqbuf_printf(out, "tfd: %8d events: %8x data: %16llx  pos:%lld ino:%llx sdev:%llx\n", it->fd, it->events,
-			      (unsigned long long)it->data, (long long)it->file->pos,
-			      (unsigned long long)it->file->inode->ino, (unsigned long long)it->file->inode->super->dev);
+		seqbuf_printf(out, "tfd: %8d events: %8x data: %16lx  pos:%ld ino:%lx sdev:%lx\n", it->fd, it->events,
+			      it->data, it->file->pos, i->ino, i->super->dev);
 	}
 }
 

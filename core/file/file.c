@@ -257,10 +257,12 @@ static int clip(struct uio *u, int64_t pos)
 
 static void send_self(int signo)
 {
-	struct proc *p = current_proc();
+	struct siginfo si = { .signo = signo, .code = SI_USER };
 
-	if (p)
-		signal_send_thread(current_thread(), &(struct siginfo){ .signo = signo, .code = SI_USER, .pid = p->pid });
+	if (!current_proc())
+		return;
+	si.pid = current_proc()->pid;
+	signal_send_thread(current_thread(), &si);
 }
 
 long file_broken_pipe(void)

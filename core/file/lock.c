@@ -137,7 +137,10 @@ void lock_release(struct file *f)
 
 /* ---- record locks ---- */
 
-static bool same_owner(const struct lock *a, const struct lock *b) { return a->owner == b->owner && a->kind == b->kind; }
+static bool same_owner(const struct lock *a, const struct lock *b)
+{
+	return a->owner == b->owner && a->kind == b->kind;
+}
 
 static bool conflicts(const struct lock *held, const struct lock *want)
 {
@@ -198,8 +201,35 @@ static struct list *place_for(struct flock_state *s, const struct lock *l)
 	return after ? after->next : &s->records;
 }
 
+static bool touch(int64_t start, int64_t end, const struct lock *l)
+{
+	return (l->end == INT64_MAX || l->end + 1 >= start) && (end == INT64_MAX || end + 1 >= l->start);
+}
+
+/* Takes want's range away from l, a lock of the same owner; in the middle of it, `rest` becomes the part behind. True when
+ * rest was used. */
+static bool cut_out(struct lock *l, const struct lock *want, struct lock *rest)
+{
+	if (l->end < want->start || l->start > want->end)
+		return false;
+	if (l->start < want->start && l->end > want->end) {
+		*rest = *l;
+		rest->start = want->end + 1;
+		list_insert_before(l->link.next, &rest->link);
+		l->end = want->start - 1;
+		return true;
+	}
+	if (l->start < want->start)
+		l->end = want->start - 1;
+	else if (l->end > want->end)
+		l->start = want->end + 1;
+	else
+		lock_drop(l);
+	return false;
+}
+
 /* Makes [want->start, want->end] the owner's with want's type (F_UNLCK: nobody's). a and b are fresh locks for what a
- * split or the request itself needs; returns with the unused ones set free. */
+ * split or the request itself needs; the unused ones are freed. */
 static void records_apply(struct flock_state *s, const struct lock *want, struct lock *a, struct lock *b)
 {
 	int64_t start = want->start, end = want->end;
@@ -209,28 +239,12 @@ static void records_apply(struct flock_state *s, const struct lock *want, struct
 
 		if (!same_owner(l, want))
 			continue;
-		if (want->type != F_UNLCK && l->type == want->type) {
-			/* Touching or overlapping: becomes part of the new one. */
-			if ((l->end != INT64_MAX && l->end + 1 < start) || (end != INT64_MAX && end + 1 < l->start))
-				continue;
-			start = MIN(start, l->start);
+		if (l->type != want->type) {
+			if (cut_out(l, want, b))
+				b = NULL;
+		} else if (touch(start, end, l)) {
+			start = MIN(start, l->start); /* becomes part of the new one */
 			end = MAX(end, l->end);
-			lock_drop(l);
-			continue;
-		}
-		if (l->end < want->start || l->start > want->end)
-			continue;
-		if (l->start < want->start && l->end > want->end) {
-			*b = *l;
-			b->start = want->end + 1;
-			list_insert_before(p_next, &b->link);
-			l->end = want->start - 1;
-			b = NULL;
-		} else if (l->start < want->start) {
-			l->end = want->start - 1;
-		} else if (l->end > want->end) {
-			l->start = want->end + 1;
-		} else {
 			lock_drop(l);
 		}
 	}
@@ -402,13 +416,47 @@ static struct lock *flock_find(const struct flock_state *s, const struct file *f
 
 static struct lock *flock_held(const struct flock_state *s, const struct file *f) { return flock_find(s, f, -1); }
 
+static int flock_unlock(struct file *f)
+{
+	struct flock_state *s = f->inode->locks;
+
+	if (s && drop_owned(&s->flocks, f, LOCK_FLOCK)) {
+		waitq_wake_all(&s->changed, 0);
+		state_trim(s);
+	}
+	return 0;
+}
+
+static int flock_lock(struct file *f, short type, bool wait)
+{
+	struct flock_state *s = state_get(f->inode);
+	struct lock *l = kmalloc(sizeof(*l));
+	int r = -ENOLCK;
+
+	if (!s || !l)
+		goto out_free;
+	r = 0;
+	while (!r && flock_find(s, f, type))
+		r = wait ? state_sleep(s) : -EAGAIN;
+	if (r)
+		goto out_free;
+	*l = (struct lock){ .owner = f, .kind = LOCK_FLOCK, .pid = current_proc()->pid, .type = type };
+	l->end = INT64_MAX;
+	list_append(&s->flocks, &l->link);
+	return 0;
+
+out_free:
+	kfree(l);
+	if (s)
+		state_trim(s);
+	return r;
+}
+
 int lock_flock(struct file *f, int op)
 {
-	bool wait = !(op & LOCK_NB);
 	struct flock_state *s = f->inode->locks;
-	struct lock *mine;
+	struct lock *mine = s ? flock_held(s, f) : NULL;
 	short type;
-	int r;
 
 	switch (op & ~LOCK_NB) {
 	case LOCK_SH:
@@ -418,41 +466,16 @@ int lock_flock(struct file *f, int op)
 		type = F_WRLCK;
 		break;
 	case LOCK_UN:
-		if (s && drop_owned(&s->flocks, f, LOCK_FLOCK)) {
-			waitq_wake_all(&s->changed, 0);
-			state_trim(s);
-		}
-		return 0;
+		return flock_unlock(f);
 	default:
 		return -EINVAL;
 	}
-	mine = s ? flock_held(s, f) : NULL;
 	if (mine && mine->type == type)
 		return 0;
 	/* flock(2): a conversion is not atomic; the old lock is gone even when the new one is not to be had. */
-	if (mine) {
-		lock_drop(mine);
-		waitq_wake_all(&s->changed, 0);
-	}
-	mine = kmalloc(sizeof(*mine));
-	s = state_get(f->inode);
-	r = -ENOLCK;
-	if (!s || !mine)
-		goto out_free;
-	r = 0;
-	while (!r && flock_find(s, f, type))
-		r = wait ? state_sleep(s) : -EAGAIN;
-	if (r)
-		goto out_free;
-	*mine = (struct lock){ .owner = f, .kind = LOCK_FLOCK, .pid = current_proc()->pid, .type = type, .end = INT64_MAX };
-	list_append(&s->flocks, &mine->link);
-	return 0;
-
-out_free:
-	kfree(mine);
-	if (s)
-		state_trim(s);
-	return r;
+	if (mine)
+		flock_unlock(f);
+	return flock_lock(f, type, !(op & LOCK_NB));
 }
 
 /* ---- /proc/locks ---- */
@@ -465,13 +488,13 @@ static void print_list(const struct flock_state *s, const struct list *locks, st
 		struct lock *l = list_entry(p, struct lock, link);
 		uint64_t dev = s->inode->super->dev;
 
-		seqbuf_printf(out, "%u: %s ADVISORY  %s %d %02x:%02x:%llu %lld ", ++*n, kinds[l->kind],
+		seqbuf_printf(out, "%u: %s ADVISORY  %s %d %02x:%02x:%lu %ld ", ++*n, kinds[l->kind],
 			      l->type == F_WRLCK ? "WRITE" : "READ ", l->kind == LOCK_OFD ? -1 : l->pid, DEV_MAJOR(dev),
-			      DEV_MINOR(dev), (unsigned long long)s->inode->ino, (long long)l->start);
+			      DEV_MINOR(dev), s->inode->ino, l->start);
 		if (l->end == INT64_MAX)
 			seqbuf_str(out, "EOF\n");
 		else
-			seqbuf_printf(out, "%lld\n", (long long)l->end);
+			seqbuf_printf(out, "%ld\n", l->end);
 	}
 }
 

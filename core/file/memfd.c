@@ -156,7 +156,9 @@ int memfd_new(const char *name, unsigned flags, struct file **out)
 	struct path path;
 	int r;
 
-	if ((flags & ~(unsigned)(MFD_CLOEXEC | MFD_ALLOW_SEALING)) || strnlen(name, MEMFD_NAME_MAX + 1) > MEMFD_NAME_MAX)
+	if (flags & ~(unsigned)(MFD_CLOEXEC | MFD_ALLOW_SEALING))
+		return -EINVAL;
+	if (strnlen(name, MEMFD_NAME_MAX + 1) > MEMFD_NAME_MAX)
 		return -EINVAL;
 	r = memfd_setup();
 	if (!r)

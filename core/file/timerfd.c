@@ -129,14 +129,12 @@ static void timerfd_value(struct timerfd *t, struct itimerspec64 *out)
 static void timerfd_fdinfo(struct file *f, struct seqbuf *out)
 {
 	struct timerfd *t = f->priv;
-	uint64_t ticks;
 	struct itimerspec64 v;
 
 	timerfd_value(t, &v);
-	ticks = t->ticks;
-	seqbuf_printf(out, "clockid: %d\nticks: %llu\nsettime flags: 0%o\nit_value: (%lld, %lld)\nit_interval: (%lld, %lld)\n",
-		      t->clock, (unsigned long long)ticks, (unsigned)t->flags, (long long)v.value.sec,
-		      (long long)v.value.nsec, (long long)v.interval.sec, (long long)v.interval.nsec);
+	seqbuf_printf(out, "clockid: %d\nticks: %lu\nsettime flags: 0%o\n", t->clock, t->ticks, (unsigned)t->flags);
+	seqbuf_printf(out, "it_value: (%ld, %ld)\nit_interval: (%ld, %ld)\n", v.value.sec, v.value.nsec, v.interval.sec,
+		      v.interval.nsec);
 }
 
 static void timerfd_release(struct file *f)

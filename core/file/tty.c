@@ -161,7 +161,7 @@ static long read_line(struct uio *u)
 	size_t done = 0;
 
 	while (line_ready()) {
-		unsigned n = 0, at = tty.tail % TTY_IN;
+		unsigned n = 0, at = tty.tail % TTY_IN, most = MIN(tty.canon_head - tty.tail, TTY_IN - at);
 		size_t got;
 		bool end = false;
 
@@ -171,7 +171,7 @@ static long read_line(struct uio *u)
 		}
 		if (!u->resid)
 			break;
-		while (!end && n < u->resid && at + n < TTY_IN && tty.tail + n != tty.canon_head && !tty_eof_at(tty.tail + n))
+		while (!end && n < u->resid && n < most && !tty_eof_at(tty.tail + n))
 			end = tty_end_at(tty.tail + n++);
 		got = uio_put(u, tty.in + at, n);
 		tty.tail += (unsigned)got;
@@ -489,6 +489,13 @@ static int set_size(const struct winsize_k *ws)
 static int job_ioctl(unsigned cmd, void *arg)
 {
 	switch (cmd) {
+	case TIOCEXCL:
+	case TIOCNXCL:
+		tty.exclusive = cmd == TIOCEXCL;
+		return 0;
+	case TIOCGETD:
+		*(int *)arg = 0; /* N_TTY */
+		return 0;
 	case TIOCSCTTY:
 		return take_session(*(uint64_t *)arg);
 	case TIOCNOTTY:
@@ -538,13 +545,6 @@ static long tty_ioctl(struct file *f, unsigned cmd, void *arg)
 	case TIOCSTI:
 		tty_in_char(*(unsigned char *)arg);
 		in_pull();
-		return 0;
-	case TIOCEXCL:
-	case TIOCNXCL:
-		tty.exclusive = cmd == TIOCEXCL;
-		return 0;
-	case TIOCGETD:
-		*(int *)arg = 0; /* N_TTY */
 		return 0;
 	}
 	return job_ioctl(cmd, arg);

@@ -58,8 +58,9 @@ void tty_signal_group(int pgrp, int signo);
 void tty_out_flush(void);
 static inline unsigned tty_out_used(void) { return tty.out_head - tty.out_tail; }
 static inline unsigned tty_out_room(void) { return TTY_OUT - tty_out_used(); }
-void tty_out_byte(char c);          /* as it is */
-void tty_out_char(unsigned char c); /* through output processing: at most POST_MAX bytes; dropped when there is no room */
+void tty_out_byte(char c); /* as it is; dropped when there is no room */
+/* Through output processing: at most POST_MAX bytes. */
+void tty_out_char(unsigned char c);
 
 void tty_in_char(unsigned char c);  /* one character typed */
 void tty_in_flush(void);            /* forgets what has not been read */

@@ -572,3 +572,55 @@ int memfs_readdir(struct inode *dir, struct file *f, struct dir_ctx *c)
 	node->cursor = e;
 	return 0;
 }
+
+/* ---- new files ---- */
+
+/* Enters a new inode, whose reference goes to *out or away. */
+static int enter_new(struct inode *dir, const struct name *n, struct inode *i, struct inode **out)
+{
+	int r = memfs_add(dir, n, i);
+
+	if (r)
+		inode_put(i);
+	else
+		*out = i;
+	return r;
+}
+
+int memfs_mknod(struct inode *dir, const struct name *n, uint32_t mode, uint64_t rdev, struct inode **out)
+{
+	struct inode *i = memfs_of(dir->super)->new_inode(dir->super, dir, mode);
+
+	if (!i)
+		return -ENOMEM;
+	i->rdev = S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0;
+	return enter_new(dir, n, i, out);
+}
+
+int memfs_symlink(struct inode *dir, const struct name *n, const char *target, struct inode **out)
+{
+	struct inode *i = memfs_of(dir->super)->new_inode(dir->super, dir, S_IFLNK | 0777);
+	char *text;
+
+	if (!i)
+		return -ENOMEM;
+	text = kstrdup(target);
+	if (!text) {
+		inode_put(i);
+		return -ENOMEM;
+	}
+	memfs_node(i)->target = text;
+	i->link = text;
+	i->size = strlen(text);
+	return enter_new(dir, n, i, out);
+}
+
+int memfs_tmpfile(struct inode *dir, uint32_t mode, struct inode **out)
+{
+	struct inode *i = memfs_of(dir->super)->new_inode(dir->super, dir, mode);
+
+	if (!i)
+		return -ENOMEM;
+	*out = i;
+	return 0;
+}

@@ -57,6 +57,8 @@ struct memfs {
 	struct inode *root;     /* reference held: the tree does not go before memfs_umount() */
 	uint64_t max, used;     /* pages; max 0: no limit */
 	struct list nodes;
+	/* A new inode of this file system, without a name; dir (NULL: none) decides the owner. NULL when RAM is short. */
+	struct inode *(*new_inode)(struct super *s, const struct inode *dir, uint32_t mode);
 	/* Called with the directory locked: entries of its lower directory that show, for rmdir. -errno. */
 	int (*lower_entries)(struct memfs_node *dir);
 };
@@ -68,6 +70,10 @@ static inline struct memfs *memfs_of(const struct super *s) { return s->priv; }
 struct memfs *memfs_new(const char *type, const struct super_ops *ops, uint64_t magic, uint64_t max_bytes);
 int memfs_set_root(struct memfs *fs, struct inode *root); /* consumes the reference. 0 or -ENOMEM */
 void memfs_umount(struct super *s);
+/* inode_ops of new files, through fs->new_inode. */
+int memfs_mknod(struct inode *dir, const struct name *n, uint32_t mode, uint64_t rdev, struct inode **out);
+int memfs_symlink(struct inode *dir, const struct name *n, const char *target, struct inode **out);
+int memfs_tmpfile(struct inode *dir, uint32_t mode, struct inode **out);
 int memfs_statfs(struct super *s, struct statfs_k *out);
 /* An inode with its node, ops still to be set; NULL when RAM is short. */
 struct inode *memfs_inode(struct memfs *fs, uint64_t ino, uint32_t mode, bool hash);

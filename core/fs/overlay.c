@@ -150,55 +150,6 @@ static int overlay_lookup(struct inode *dir, const struct name *n, struct inode 
 	return 0;
 }
 
-static int overlay_enter(struct inode *dir, const struct name *n, struct inode *i, struct inode **out)
-{
-	int r = memfs_add(dir, n, i);
-
-	if (r)
-		inode_put(i);
-	else
-		*out = i;
-	return r;
-}
-
-static int overlay_mknod(struct inode *dir, const struct name *n, uint32_t mode, uint64_t rdev, struct inode **out)
-{
-	struct inode *i = overlay_inode(dir->super, dir, mode);
-
-	if (!i)
-		return -ENOMEM;
-	i->rdev = S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0;
-	return overlay_enter(dir, n, i, out);
-}
-
-static int overlay_symlink(struct inode *dir, const struct name *n, const char *target, struct inode **out)
-{
-	struct inode *i = overlay_inode(dir->super, dir, S_IFLNK | 0777);
-	char *text;
-
-	if (!i)
-		return -ENOMEM;
-	text = kstrdup(target);
-	if (!text) {
-		inode_put(i);
-		return -ENOMEM;
-	}
-	memfs_node(i)->target = text;
-	i->link = text;
-	i->size = strlen(text);
-	return overlay_enter(dir, n, i, out);
-}
-
-static int overlay_tmpfile(struct inode *dir, uint32_t mode, struct inode **out)
-{
-	struct inode *i = overlay_inode(dir->super, dir, mode);
-
-	if (!i)
-		return -ENOMEM;
-	*out = i;
-	return 0;
-}
-
 /* A lower symlink's text, which is kept. */
 static int overlay_readlink(struct inode *inode, char *buf, size_t size)
 {
@@ -340,9 +291,9 @@ static int overlay_open(struct inode *inode, struct file *f)
 }
 
 #define OVERLAY_OPS \
-	.lookup = overlay_lookup, .mknod = overlay_mknod, .symlink = overlay_symlink, .link = memfs_link, \
+	.lookup = overlay_lookup, .mknod = memfs_mknod, .symlink = memfs_symlink, .link = memfs_link, \
 	.unlink = memfs_unlink, .rmdir = memfs_rmdir, .rename = memfs_rename, .setattr = memfs_setattr, \
-	.readdir = overlay_readdir, .fallocate = memfs_fallocate, .tmpfile = overlay_tmpfile, \
+	.readdir = overlay_readdir, .fallocate = memfs_fallocate, .tmpfile = memfs_tmpfile, \
 	.reserve = memfs_reserve, .seek_data = memfs_seek_data, .readlink = overlay_readlink, .evict = memfs_evict
 
 static const struct inode_ops overlay_ops = { OVERLAY_OPS };
@@ -371,6 +322,7 @@ int overlay_new(struct super *lower, struct super **out)
 		return -ENOMEM;
 	fs->lower = lower; /* from here on the overlay's: super_free() takes both */
 	fs->lower_entries = lower_entries;
+	fs->new_inode = overlay_inode;
 	fs->super->evict_nosleep = lower->evict_nosleep;
 	r = from_lower(fs->super, inode_get(lower->root->inode), &root);
 	if (!r) {

@@ -39,56 +39,6 @@ static int tmpfs_lookup(struct inode *dir, const struct name *n, struct inode **
 	return 0;
 }
 
-/* Enters a new inode, whose reference goes to *out or away. */
-static int tmpfs_enter(struct inode *dir, const struct name *n, struct inode *i, struct inode **out)
-{
-	int r = memfs_add(dir, n, i);
-
-	if (r)
-		inode_put(i);
-	else
-		*out = i;
-	return r;
-}
-
-static int tmpfs_mknod(struct inode *dir, const struct name *n, uint32_t mode, uint64_t rdev, struct inode **out)
-{
-	struct inode *i = tmpfs_inode(dir->super, dir, mode);
-
-	if (!i)
-		return -ENOMEM;
-	i->rdev = S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0;
-	return tmpfs_enter(dir, n, i, out);
-}
-
-static int tmpfs_symlink(struct inode *dir, const struct name *n, const char *target, struct inode **out)
-{
-	struct inode *i = tmpfs_inode(dir->super, dir, S_IFLNK | 0777);
-	char *text;
-
-	if (!i)
-		return -ENOMEM;
-	text = kstrdup(target);
-	if (!text) {
-		inode_put(i);
-		return -ENOMEM;
-	}
-	memfs_node(i)->target = text;
-	i->link = text;
-	i->size = strlen(text);
-	return tmpfs_enter(dir, n, i, out);
-}
-
-static int tmpfs_tmpfile(struct inode *dir, uint32_t mode, struct inode **out)
-{
-	struct inode *i = tmpfs_inode(dir->super, dir, mode);
-
-	if (!i)
-		return -ENOMEM;
-	*out = i;
-	return 0;
-}
-
 int tmpfs_file(struct super *s, uint32_t mode, struct inode **out)
 {
 	struct inode *i = tmpfs_inode(s, NULL, mode);
@@ -110,9 +60,9 @@ void tmpfs_file_data(struct inode *inode, const void *data, size_t len)
 }
 
 #define TMPFS_OPS \
-	.lookup = tmpfs_lookup, .mknod = tmpfs_mknod, .symlink = tmpfs_symlink, .link = memfs_link, \
+	.lookup = tmpfs_lookup, .mknod = memfs_mknod, .symlink = memfs_symlink, .link = memfs_link, \
 	.unlink = memfs_unlink, .rmdir = memfs_rmdir, .rename = memfs_rename, .setattr = memfs_setattr, \
-	.readdir = memfs_readdir, .fallocate = memfs_fallocate, .tmpfile = tmpfs_tmpfile, \
+	.readdir = memfs_readdir, .fallocate = memfs_fallocate, .tmpfile = memfs_tmpfile, \
 	.reserve = memfs_reserve, .seek_data = memfs_seek_data, .evict = memfs_evict
 
 static const struct inode_ops tmpfs_ops = { TMPFS_OPS };
@@ -129,6 +79,7 @@ int tmpfs_new(struct super **out, uint64_t max_bytes, uint32_t root_mode)
 	if (!fs)
 		return -ENOMEM;
 	fs->super->evict_nosleep = true;
+	fs->new_inode = tmpfs_inode;
 	root = tmpfs_inode(fs->super, NULL, S_IFDIR | (root_mode & 07777));
 	if (root) {
 		root->nlink = 2;

@@ -266,7 +266,9 @@ static size_t stream_join(struct usock *s, struct uio *u, const struct unix_scm 
 	struct msg *m = list_empty(q) ? NULL : list_entry(q->prev, struct msg, link);
 	size_t n, want;
 
-	if (!m || m->from != s || m->scm.nfiles || (scm && (scm->nfiles || scm->pid)) || m->scm.pid != current_proc()->pid)
+	if (!m || m->from != s || m->scm.nfiles || m->scm.pid != current_proc()->pid)
+		return 0;
+	if (scm && (scm->nfiles || scm->pid))
 		return 0;
 	want = MIN(u->resid, m->cap - m->len);
 	n = uio_take(u, m->data + m->len, want);
@@ -350,7 +352,7 @@ static long send_record(struct usock *s, struct uio *u, bool nonblock, struct un
 	r = send_state(s);
 	if (!r)
 		return send_one(s, u, u->resid, u->resid, scm);
-	waitq_wake_all(&s->wr, POLLOUT | POLLWRNORM); /* an edge to epoll: on Linux the unsent message's room comes back */
+	waitq_wake_all(&s->wr, POLLOUT | POLLWRNORM); /* an edge to epoll: on Linux the unsent message's room is back */
 	return r;
 }
 
@@ -632,14 +634,8 @@ static long unix_ioctl(struct file *f, unsigned cmd, void *arg)
 	return 0;
 }
 
-struct ucred_k {
-	int pid;
-	uint32_t uid, gid;
-};
-
-struct timeval_k {
-	int64_t sec, usec;
-};
+struct ucred_k { int pid; uint32_t uid, gid; };
+struct timeval_k { int64_t sec, usec; };
 
 static int put_opt(void *val, unsigned *len, const void *src, unsigned size)
 {
@@ -655,6 +651,16 @@ static int get_timeo(uint64_t ns, void *val, unsigned *len)
 	if (ns != TIME_NEVER)
 		tv = (struct timeval_k){ (int64_t)(ns / NSEC_PER_SEC), (int64_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
 	return put_opt(val, len, &tv, sizeof(tv));
+}
+
+/* Options that Linux takes for AF_UNIX and that change nothing there. */
+static bool without_meaning(int opt)
+{
+	const uint64_t opts = 1ul << SO_KEEPALIVE | 1ul << SO_DEBUG | 1ul << SO_REUSEADDR | 1ul << SO_REUSEPORT |
+			      1ul << SO_BROADCAST | 1ul << SO_OOBINLINE | 1ul << SO_PRIORITY | 1ul << SO_DONTROUTE |
+			      1ul << SO_TIMESTAMP;
+
+	return opt >= 0 && opt < 64 && (opts >> opt & 1);
 }
 
 int unix_getsockopt(struct file *f, int level, int opt, void *val, unsigned *len)
@@ -680,11 +686,10 @@ int unix_getsockopt(struct file *f, int level, int opt, void *val, unsigned *len
 		return get_timeo(s->sndtimeo, val, len);
 	case SO_PEERCRED:
 		return put_opt(val, len, &(struct ucred_k){ s->pid, s->uid, s->gid }, sizeof(struct ucred_k));
-	case SO_PROTOCOL: case SO_ACCEPTCONN: case SO_KEEPALIVE: case SO_DEBUG: case SO_REUSEADDR: case SO_REUSEPORT:
-	case SO_BROADCAST: case SO_OOBINLINE: case SO_PRIORITY: case SO_DONTROUTE: case SO_TIMESTAMP:
-		break;
+	case SO_PROTOCOL: case SO_ACCEPTCONN: break;
 	default:
-		return -ENOPROTOOPT;
+		if (!without_meaning(opt))
+			return -ENOPROTOOPT;
 	}
 	return put_opt(val, len, &v, sizeof(v));
 }
@@ -741,11 +746,10 @@ int unix_setsockopt(struct file *f, int level, int opt, const void *val, unsigne
 	case SO_RCVLOWAT:
 		s->rcvlowat = v > 0 ? v : 1;
 		return 0;
-	case SO_KEEPALIVE: case SO_DEBUG: case SO_REUSEADDR: case SO_REUSEPORT: case SO_BROADCAST: case SO_OOBINLINE:
-	case SO_PRIORITY: case SO_DONTROUTE: case SO_LINGER: case SO_TIMESTAMP:
-		return 0; /* without meaning for AF_UNIX */
+	case SO_LINGER:
+		return 0;
 	}
-	return -ENOPROTOOPT;
+	return without_meaning(opt) ? 0 : -ENOPROTOOPT;
 }
 
 int unix_getname(struct file *f, bool peer, void *addr, unsigned max)

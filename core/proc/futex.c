@@ -197,7 +197,8 @@ static void waiter_move(struct futex_waiter *w, const struct futex_key *to)
 	list_append(bucket(to), &w->link);
 }
 
-int futex_requeue(uptr_t uaddr, uptr_t uaddr2, bool shared, unsigned nr_wake, unsigned nr_requeue, bool cmp, uint32_t val)
+int futex_requeue(uptr_t uaddr, uptr_t uaddr2, bool shared, unsigned nr_wake, unsigned nr_requeue, bool cmp,
+		  uint32_t val)
 {
 	struct futex_key from, to;
 	unsigned woken = 0, moved = 0;

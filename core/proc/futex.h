@@ -13,7 +13,8 @@ int futex_wait(uptr_t uaddr, bool shared, uint32_t val, uint64_t deadline, uint3
 /* Number woken (≤ nr) or -EFAULT. */
 int futex_wake(uptr_t uaddr, bool shared, unsigned nr, uint32_t bitset);
 /* FUTEX_REQUEUE / CMP_REQUEUE (cmp: compare *uaddr with val first, -EAGAIN). Woken + requeued. */
-int futex_requeue(uptr_t uaddr, uptr_t uaddr2, bool shared, unsigned nr_wake, unsigned nr_requeue, bool cmp, uint32_t val);
+int futex_requeue(uptr_t uaddr, uptr_t uaddr2, bool shared, unsigned nr_wake, unsigned nr_requeue, bool cmp,
+		  uint32_t val);
 int futex_wake_op(uptr_t uaddr, uptr_t uaddr2, bool shared, unsigned nr_wake, unsigned nr_wake2, uint32_t op);
 int futex_lock_pi(uptr_t uaddr, bool shared, uint64_t deadline, bool trylock);
 int futex_unlock_pi(uptr_t uaddr, bool shared);

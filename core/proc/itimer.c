@@ -130,7 +130,10 @@ int clock_resolution(int clock, uint64_t *ns)
 	return r;
 }
 
-static bool is_wall(int clock) { return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM || clock == CLOCK_TAI; }
+static bool is_wall(int clock)
+{
+	return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM || clock == CLOCK_TAI;
+}
 
 static bool is_cpu(int clock)
 {
@@ -490,7 +493,8 @@ int itimer_get(struct proc *p, int which, uint64_t *value, uint64_t *interval)
 	return 0;
 }
 
-int itimer_set(struct proc *p, int which, uint64_t value, uint64_t interval, uint64_t *old_value, uint64_t *old_interval)
+int itimer_set(struct proc *p, int which, uint64_t value, uint64_t interval, uint64_t *old_value,
+	       uint64_t *old_interval)
 {
 	struct posix_timer *t;
 	int r = itimer_get(p, which, old_value, old_interval);

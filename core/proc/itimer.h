@@ -9,7 +9,8 @@ struct thread;
 struct siginfo;
 
 /* which: ITIMER_REAL, _VIRTUAL, _PROF. Values in ns; 0 disarms. old values through *old_value, *old_interval. */
-int itimer_set(struct proc *p, int which, uint64_t value, uint64_t interval, uint64_t *old_value, uint64_t *old_interval);
+int itimer_set(struct proc *p, int which, uint64_t value, uint64_t interval, uint64_t *old_value,
+	       uint64_t *old_interval);
 int itimer_get(struct proc *p, int which, uint64_t *value, uint64_t *interval);
 
 /* timer_create(2): signo 0 for SIGEV_NONE; value: sigval; tid != 0 for SIGEV_THREAD_ID. The new id ≥ 0, -EAGAIN,

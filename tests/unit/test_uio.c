@@ -179,10 +179,13 @@ START_TEST(missing_pages)
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (char)(i * 13 + i / 256);
 	ck_assert_int_gt(space_mmap(s, A, 3 * P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0, NULL), 0);
+	/* A mapping of its own, lest the fault provide the pages behind it, too. */
+	ck_assert_int_eq(space_mprotect(s, A + P, 2 * P, PROT_READ), 0);
 	uio_user(&u, A + 10, 2 * P, true);
 	ck_assert_uint_eq(uio_put(&u, data, 2 * P), 0);
 	ck_assert_int_eq(uio_fault_in(&u, 1), 0);
 	ck_assert_uint_eq(uio_put(&u, data, 2 * P), P - 10);
+	ck_assert_int_eq(space_mprotect(s, A + P, 2 * P, PROT_READ | PROT_WRITE), 0);
 	ck_assert_int_eq(uio_fault_in(&u, 2 * P), 0);
 	ck_assert_uint_eq(uio_put(&u, data + P - 10, 2 * P), P + 10);
 	ck_assert_uint_eq(u.resid, 0);
