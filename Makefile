@@ -129,7 +129,7 @@ $(B)/doppel-kvm: $(KVM_OBJ) $(B)/kernel.o plat/kvm/kvm.ld tools/mkksyms
 	$(call link_body,$@,plat/kvm/kvm.ld,$(KVM_OBJ) $(B)/kernel.o)
 
 # ---- the command line ----
-DOPPEL_C := main options boot linuxu kvm broker tty pack doctor gdb
+DOPPEL_C := main options boot linuxu kvm broker tty tsc pack doctor gdb
 $(B)/tools/%.o: tools/doppel/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -184,6 +184,36 @@ unit-asan: $(B)/unit-asan/all
 	@tests/unit/run unit-asan $(UNIT_TESTS:%=$(B)/unit-asan/%)
 unit-valgrind: $(B)/unit/all
 	@tests/unit/run unit-valgrind $(UNIT_TESTS:%=$(B)/unit/%)
+
+# ---- fuzzing: libFuzzer targets on the same hosted kernel, and random system calls on both bodies ----
+FUZZ_CC       := clang
+FUZZ_TARGETS  := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS  ?= 60
+FUZZ_CFLAGS    = $(UNIT_CFLAGS) -w -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_SUPPORT  := $(filter-out %/unit_main.c,$(UNIT_SUPPORT)) tests/fuzz/fuzz.c
+FUZZ_EXTRA_p9srv := $(UNIT_EXTRA_p9srv)
+FUZZ_EXTRA_ctl   := plat/kvm/virtio/frame.c
+$(B)/fuzz/%.o: %.c
+	$(call say,CLANG,$<)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+$(B)/fuzz/%.o: %.S
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) -I. -c $< -o $@
+$(B)/fuzz/kernel.a: $(patsubst %.S,$(B)/fuzz/%.o,$(UNIT_SRC:%.c=$(B)/fuzz/%.o)) $(FUZZ_SUPPORT:%.c=$(B)/fuzz/%.o)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(foreach t,$(FUZZ_TARGETS),$(eval $(B)/fuzz/fuzz_$(t): $(FUZZ_EXTRA_$(t):%.c=$(B)/fuzz/%.o)))
+$(B)/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o $(B)/fuzz/kernel.a
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Wl,--wrap=page_alloc -o $@ $(filter %.o,$^) $(B)/fuzz/kernel.a
+$(B)/fuzz/syscalls: tests/fuzz/syscalls.c shim/syscalls.def
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g -I. -ffreestanding -fno-stack-protector -fcf-protection=none -nostdlib -static $(WARN) -o $@ $<
+fuzz: $(FUZZ_TARGETS:%=$(B)/fuzz/fuzz_%)
+	@B=$(B) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_TARGETS)
+fuzz-syscalls: all $(B)/fuzz/syscalls
+	@B=$(B) tests/fuzz/run-syscalls
+fuzz-short: all $(B)/fuzz/syscalls
+	@B=$(B) LINUXU_SEEDS=40 KVM_SEEDS=20 CALLS=2000 tests/fuzz/run-syscalls
 
 # ---- integration and program tests ----
 $(B)/integration/%: tests/integration/%.c tests/integration/t.h
@@ -250,7 +280,7 @@ help:
 	@echo 'make integration    each behaviour natively and on every body'
 	@echo 'make programs       real Debian packages natively and on every body'
 	@echo 'make checks         checks of the tree and the images'
-	@echo 'make fuzz           fuzz targets, a minute each'
+	@echo 'make fuzz           fuzz targets, a minute each (FUZZ_SECONDS); fuzz-syscalls: random system calls'
 	@echo 'make bench          beside native Linux and a Linux guest'
 	@echo 'make docs           generated documents'
 	@echo 'make clean          removes $(B)/   (V=1 shows commands, B=DIR builds elsewhere)'
@@ -269,6 +299,6 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all clean docs docs-check unit unit-asan unit-valgrind integration programs checks demo test test-all bench help
+.PHONY: all clean docs docs-check unit unit-asan unit-valgrind fuzz fuzz-short fuzz-syscalls integration programs checks demo test test-all bench help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -91,7 +91,7 @@ static bool put_fdset(struct trace *t, uptr_t addr, unsigned n)
 	bool any = false;
 
 	trace_put(t, "[");
-	for (unsigned fd = 0; fd < n; fd++) {
+	for (unsigned fd = 0; fd < MIN(n, 1024u); fd++) { /* FD_SETSIZE */
 		if (fd % 8 == 0 && copyin(&byte, addr + fd / 8, 1))
 			break;
 		if (!(byte >> (fd % 8) & 1))
@@ -280,25 +280,37 @@ void trace_sockaddr(struct trace *t, uint64_t v, const struct trace_names *names
 		user_sockaddr(t, v, len);
 }
 
+/* Lengths are the program's and may be anything: what is printed is bounded. */
+#define CONTROL_MAX 32
+
+static void put_rights(struct trace *t, uptr_t addr, size_t n)
+{
+	int fd;
+
+	for (size_t i = 0; i < n; i++, addr += sizeof(fd)) {
+		if (i == CONTROL_MAX || copyin(&fd, addr, sizeof(fd))) {
+			trace_put(t, i ? ", ..." : "...");
+			break;
+		}
+		trace_put(t, i ? ", %d" : "%d", fd);
+	}
+}
+
 static void put_control(struct trace *t, uptr_t addr, size_t len)
 {
 	struct abi_cmsghdr h;
 	size_t at = 0;
 
 	trace_put(t, "[");
-	while (len - at >= sizeof(h) && !copyin(&h, addr + at, sizeof(h)) && h.len >= sizeof(h) && h.len <= len - at) {
+	for (unsigned n = 0; n < CONTROL_MAX && len - at >= sizeof(h) && !copyin(&h, addr + at, sizeof(h)) && h.len >= sizeof(h) &&
+	     h.len <= len - at; n++) {
 		trace_put(t, "%s{cmsg_len=%lu, cmsg_level=", at ? ", " : "", h.len);
 		trace_value_of(t, (uint32_t)h.level, &names_sol);
 		trace_put(t, ", cmsg_type=");
 		trace_value_of(t, (uint32_t)h.type, &names_scm);
 		if (h.level == SOL_SOCKET && h.type == SCM_RIGHTS) {
 			trace_put(t, ", cmsg_data=[");
-			for (size_t i = 0; i < (h.len - sizeof(h)) / sizeof(int); i++) {
-				int fd = -1;
-
-				(void)copyin(&fd, addr + at + sizeof(h) + i * sizeof(fd), sizeof(fd));
-				trace_put(t, i ? ", %d" : "%d", fd);
-			}
+			put_rights(t, addr + at + sizeof(h), (h.len - sizeof(h)) / sizeof(int));
 			trace_put(t, "]");
 		}
 		trace_put(t, "}");

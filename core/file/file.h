@@ -58,8 +58,8 @@ struct file {
 int file_new_anon(const struct file_ops *ops, uint32_t mode, int flags, void *priv, struct file **out);
 /* The same on an inode that exists (takes a reference of its own). */
 int file_new_inode(const struct file_ops *ops, struct inode *inode, int flags, void *priv, struct file **out);
-/* A file on a path's inode (references taken); ops as the inode says. Does not check permissions nor call open. */
-/* Counts a regular file opened for writing in inode->writers until the last file_put. */
+/* A file on a path's inode (references taken); ops as the inode says. Does not check permissions nor call open. Counts a
+ * regular file opened for writing in inode->writers until the last file_put. */
 int file_new_path(const struct path *p, int flags, struct file **out);
 static inline struct file *file_get(struct file *f)
 {
@@ -88,7 +88,7 @@ int file_fsync(struct file *f, bool data_only);
 static inline bool file_readable(const struct file *f) { return (f->flags & 1) == 0; }
 static inline bool file_writable(const struct file *f) { return (f->flags & 3) == 1 || (f->flags & 3) == 2; }
 /* in → out through the kernel, for sendfile, copy_file_range, splice: bytes or -errno. A NULL position is the file's
- * own. What the output does not take stays in the input (regular files and pipes; of a socket up to one page may be
+ * own. What the output does not take stays in the input (regular files and pipes; of a socket up to 64 KiB may be
  * lost when the output fails). */
 long file_copy(struct file *in, int64_t *in_pos, struct file *out, int64_t *out_pos, size_t len);
 /* For `seek`: lseek succeeds and changes nothing, as on eventfd; such a file has no position. */
@@ -222,8 +222,8 @@ void stdio_irq(unsigned irqs);
 void stdio_drain(void);
 /* For open of /dev/console, /dev/tty (rdev 5:0: the controlling terminal) and /dev/pts/0: sets f->ops. -ENXIO when
  * there is no terminal, or 5:0 and the process has none. */
-extern const struct file_ops tty_file_ops;
 int tty_open(struct file *f);
+extern const struct file_ops tty_file_ops;
 bool tty_present(void);
 void tty_init(int out_fd, bool input); /* the platform's stream for output; whether stream 0 is the terminal too */
 void tty_irq(void);                    /* the platform has input or takes output again */

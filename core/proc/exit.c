@@ -61,6 +61,7 @@ static void adopt_children(struct proc *p)
 /* Ends the machine. Runs on the program's last thread, which may sleep to write files back. */
 static _Noreturn void machine_exit(int status)
 {
+	stdio_drain();
 	vfs_shutdown();
 	shim_report(status);
 	plat_exit(status);
@@ -90,6 +91,8 @@ void proc_exit(struct proc *p, int status)
 		machine_exit(status);
 	}
 	proc_release(p);
+	if (p->sid == p->pid)
+		tty_session_exit(p);
 	adopt_children(p);
 	p->dead_utime += t->utime;
 	p->zombie = true;

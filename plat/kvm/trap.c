@@ -53,8 +53,6 @@ _Static_assert(SYSCALL_PLAIN < SYSCALL_LIGHT && SYSCALL_LIGHT < SYSCALL_REGS, "e
 
 struct cpu kvm_cpu0 = { .self = &kvm_cpu0 };
 bool kvm_ring0;
-/* Until shim defines it: every call is plain. */
-uint8_t syscall_kind[SYSCALL_MAX] __attribute__((weak));
 
 uint64_t kvm_user_cs = USER_CS, kvm_user_ss = USER_SS;
 

@@ -39,10 +39,17 @@ static bool in_runner(uint64_t a)
 }
 
 /* In doubt (a wild jump of the kernel, or the host's vDSO) the stack tells: kernel stacks lie in the direct map or in
- * the runner. A wild stack pointer of the application is neither. */
+ * the runner. But the application's stack pointer may be anything, kernel addresses too: where it may execute, it was
+ * the application. */
 static bool from_application(const struct host_ucontext *uc)
 {
-	return !in_runner(uc->rip) && !mem_in_direct_map(uc->rsp) && !in_runner(uc->rsp);
+	bool present;
+
+	if (in_runner(uc->rip))
+		return false;
+	if (!mem_in_direct_map(uc->rsp) && !in_runner(uc->rsp))
+		return true;
+	return mem_allowed(uc->rip, PF_INSTR, &present);
 }
 
 static struct regs *application_frame(void)

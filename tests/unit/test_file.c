@@ -18,6 +18,7 @@ static struct {
 	unsigned reads, writes, syncs, releases;
 	bool data_only;
 	long fail;
+	int sync_fail;
 } obj;
 
 static long obj_read(struct file *f, struct uio *u, int64_t *pos)
@@ -60,7 +61,7 @@ static int obj_fsync(struct file *f, bool data_only)
 {
 	obj.syncs++;
 	obj.data_only = data_only;
-	return 0;
+	return obj.sync_fail;
 }
 
 static void obj_release(struct file *f) { obj.releases++; }
@@ -241,6 +242,8 @@ START_TEST(synchronous_writes)
 	ck_assert_int_eq(f_write(f, buf, 1), 1);
 	ck_assert_uint_eq(obj.syncs, 2);
 	ck_assert(obj.data_only);
+	obj.sync_fail = -EIO;
+	ck_assert_int_eq(f_write(f, buf, 1), -EIO);
 }
 END_TEST
 
@@ -254,6 +257,10 @@ START_TEST(flags_and_ioctls)
 	ck_assert(file_nonblock(f));
 	ck_assert_int_eq(file_ioctl(f, FIONBIO, &off), 0);
 	ck_assert(!file_nonblock(f));
+	ck_assert_int_eq(file_ioctl(f, FIOASYNC, &on), 0);
+	ck_assert_int_eq(f->flags, O_RDWR | O_ASYNC);
+	ck_assert_int_eq(file_ioctl(f, FIOASYNC, &off), 0);
+	ck_assert_int_eq(f->flags, O_RDWR);
 	f->inode->size = 700;
 	f->pos = 100;
 	ck_assert_int_eq(file_ioctl(f, FIONREAD, &n), 0);
@@ -288,6 +295,7 @@ END_TEST
 START_TEST(nameless_inodes)
 {
 	struct file *a, *b, *c;
+	struct statfs_k st;
 
 	ck_assert_int_eq(file_new_anon(&bare_ops, 0, O_RDWR, NULL, &a), 0);
 	ck_assert_int_eq(file_new_anon(&bare_ops, 0, O_RDWR, NULL, &b), 0);
@@ -296,6 +304,12 @@ START_TEST(nameless_inodes)
 	ck_assert_uint_eq(a->inode->mode, 0600);
 	ck_assert_ptr_ne(c->inode, a->inode);
 	ck_assert_uint_eq(c->inode->mode, S_IFSOCK | 0777);
+	/* fchmod, fchown work on them; ftruncate does not. */
+	ck_assert_int_eq(c->inode->ops->setattr(c->inode, &(struct iattr){ .valid = ATTR_MODE, .mode = 0600 }), 0);
+	ck_assert_uint_eq(c->inode->mode, S_IFSOCK | 0600);
+	ck_assert_int_eq(c->inode->ops->setattr(c->inode, &(struct iattr){ .valid = ATTR_SIZE }), -EINVAL);
+	ck_assert_int_eq(c->inode->super->ops->statfs(c->inode->super, &st), 0);
+	ck_assert_uint_eq(st.bsize, PAGE_SIZE);
 	file_put(a);
 	file_put(b);
 	file_put(c);
@@ -386,6 +400,7 @@ START_TEST(copy_between_files)
 	ck_assert_int_eq(out, 910);
 	f->pos = 0;
 	ck_assert_int_eq(file_copy(f, NULL, f, NULL, 10), 10); /* one lock, not twice */
+	ck_assert_int_eq(file_copy(other, NULL, f, NULL, 10), 10);
 	obj.step = 7;
 	f->pos = 0;
 	ck_assert_int_eq(file_copy(f, NULL, other, NULL, 100), 100);

@@ -105,6 +105,8 @@ static void requeue_then_wake(void)
 	wake_b();
 }
 
+static void requeue_one_awake(void) { result = futex_requeue(A, B, false, 1, 5, false, 0); }
+
 START_TEST(requeueing)
 {
 	ck_assert_int_eq(futex_requeue(A, B, false, 1, 1, true, 7), -EAGAIN);
@@ -112,6 +114,9 @@ START_TEST(requeueing)
 	ck_assert_int_eq(futex_wait(A, false, 0, TIME_NEVER, ANY), 0);
 	ck_assert_int_eq(result, 1);
 	ck_assert_int_eq(futex_requeue(A, B, false, 1, 1, false, 0), 0);
+	meanwhile(requeue_one_awake);
+	ck_assert_int_eq(futex_wait(A, false, 0, TIME_NEVER, ANY), 0);
+	ck_assert_int_eq(result, 1);
 }
 END_TEST
 
@@ -331,6 +336,21 @@ START_TEST(operation_was_pending)
 }
 END_TEST
 
+static void pending_release_of_a(void)
+{
+	robust_list(0, A);
+	put32(A + OFFSET, 0); /* unlocked already, but whoever waits has not been told */
+	futex_exit_robust(current_thread());
+}
+
+START_TEST(pending_unlock_wakes)
+{
+	put32(A + OFFSET, 1);
+	meanwhile(pending_release_of_a);
+	ck_assert_int_eq(futex_wait(A + OFFSET, false, 1, TIME_NEVER, ANY), 0);
+}
+END_TEST
+
 START_TEST(bad_robust_lists_end)
 {
 	robust_list(2, BAD);
@@ -391,6 +411,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, plain_wake_of_a_pi_waiter_is_an_error);
 	tcase_add_test(tc, owner_dies);
 	tcase_add_test(tc, operation_was_pending);
+	tcase_add_test(tc, pending_unlock_wakes);
 	tcase_add_test(tc, bad_robust_lists_end);
 	tcase_add_test(tc, pi_owner_dies);
 	return suite;

@@ -157,6 +157,7 @@ END_TEST
 START_TEST(single_and_periodic)
 {
 	int id = create(CLOCK_MONOTONIC, SIGUSR1);
+	struct itimerspec64 old;
 
 	arm(id, 10 * MS, 0, 0);
 	ck_assert_uint_eq(remaining(id), 10 * MS);
@@ -165,6 +166,9 @@ START_TEST(single_and_periodic)
 	ck_assert_uint_eq(remaining(id), 0);
 	ck_assert_int_eq(posix_timer_getoverrun(p, id), 0);
 	arm(id, 10 * MS, 4 * MS, 0);
+	ck_assert_int_eq(posix_timer_settime(p, id, 0, &(struct itimerspec64){ ts(4 * MS), ts(10 * MS) }, &old), 0);
+	ck_assert_int_eq(old.value.nsec, 10 * (int64_t)MS);
+	ck_assert_int_eq(old.interval.nsec, 4 * (int64_t)MS);
 	fake_time_advance(10 * MS);
 	ck_assert(took_signal(SIGUSR1));
 	fake_time_advance(4 * MS);

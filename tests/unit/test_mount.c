@@ -114,11 +114,11 @@ END_TEST
 START_TEST(archive_root)
 {
 	make_archive("work");
-	make_blob("/work");
+	make_blob("/srv");
 	fake_cmdline = "root=cpio ro";
 	vfs_init();
 	ck_assert_str_eq(t_read("/hello"), "program");
-	ck_assert(current_proc()->fs->cwd->dentry->inode == t_inode("/work"));
+	ck_assert(current_proc()->fs->cwd->dentry->inode == t_inode("/srv"));
 	ERR(EROFS, t_create("/x"));
 	ERR(EROFS, t_touch("/hello", O_WRONLY, 0));
 	OK(t_create("/run/x"));

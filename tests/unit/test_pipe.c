@@ -180,6 +180,8 @@ START_TEST(empty_transfers_do_not_wait)
 END_TEST
 
 static void write_three(void) { ck_assert_int_eq(f_write(wr, "xyz", 3), 3); }
+static void read_two_pages(void) { ck_assert_int_eq(f_read(rd, buf2, 8192), 8192); }
+static void skip_page(void) { pipe_skip(rd, 4096); }
 static void read_page(void) { ck_assert_int_eq(f_read(rd, buf2, 4096), 4096); }
 
 START_TEST(reader_sleeps_for_bytes)
@@ -190,6 +192,9 @@ START_TEST(reader_sleeps_for_bytes)
 	meanwhile(write_three);
 	ck_assert_int_eq(f_read(rd, buf2, 10), 3);
 	ck_assert_mem_eq(buf2, "xyz", 3);
+	meanwhile(write_three);
+	ck_assert_int_eq(f_read(rd, buf2, 1), 1);
+	ck_assert_int_eq(f_read(rd, buf2, 10), 2);
 	ck_interrupted(f_read(rd, buf2, 10));
 	meanwhile(close_wr);
 	ck_assert_int_eq(f_read(rd, buf2, 10), 0);
@@ -200,6 +205,11 @@ START_TEST(writer_sleeps_for_room)
 {
 	ck_assert_int_eq(f_write(wr, buf, CAPACITY), CAPACITY);
 	meanwhile(read_page);
+	ck_assert_int_eq(f_write(wr, buf, 4096), 4096);
+	meanwhile(skip_page);
+	ck_assert_int_eq(f_write(wr, buf, 4096), 4096);
+	meanwhile(read_two_pages);
+	ck_assert_int_eq(f_write(wr, buf, 4096), 4096);
 	ck_assert_int_eq(f_write(wr, buf, 4096), 4096);
 	ck_interrupted(f_write(wr, buf, 1));
 	/* What was written before the signal counts. */

@@ -1,4 +1,5 @@
 /* signalfd: which signals are read, in which order, and waiting for one. */
+#include "core/lib/seqbuf.h"
 #include "core/mm/slab.h"
 #include "tests/unit/filetest.h"
 
@@ -53,6 +54,19 @@ START_TEST(room_for_one)
 	ck_assert_uint_eq(rec[0], SIGUSR1);
 	ck_assert_int_eq(f_read(f, rec, RECORD), RECORD);
 	ck_assert_uint_eq(rec[0], SIGUSR2);
+	to_proc(SIGUSR1);
+	ck_assert_int_eq(f_read_user(f, 0, RECORD), -EFAULT);
+}
+
+START_TEST(shown_in_fdinfo)
+{
+	struct seqbuf b;
+
+	seqbuf_init(&b);
+	f->ops->fdinfo(f, &b);
+	seqbuf_put(&b, "", 1);
+	ck_assert_str_eq(b.data, "sigmask:\t0000000000000a00\n");
+	seqbuf_free(&b);
 }
 END_TEST
 
@@ -116,6 +130,7 @@ Suite *unit_suite(void)
 
 	tcase_add_test(tc, reads_what_is_pending_in_the_mask);
 	tcase_add_test(tc, room_for_one);
+	tcase_add_test(tc, shown_in_fdinfo);
 	tcase_add_test(tc, kill_and_stop_cannot_be_read);
 	tcase_add_test(tc, mask_can_be_changed);
 	tcase_add_test(tc, reader_waits);

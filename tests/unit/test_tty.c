@@ -291,6 +291,8 @@ END_TEST
 
 START_TEST(raw_minimum)
 {
+	int n;
+
 	raw(3, 0);
 	type("ab");
 	ck_assert_uint_eq(file_poll(f, NULL), OUT);
@@ -301,6 +303,8 @@ START_TEST(raw_minimum)
 	meanwhile(type_char);
 	ck_read("abx");
 	type("12345");
+	ck_assert_int_eq(file_ioctl(f, FIONREAD, &n), 0);
+	ck_assert_int_eq(n, 5);
 	ck_assert_uint_eq(file_poll(f, NULL), IN | OUT);
 	ck_assert_int_eq(f_read(f, buf, 2), 2); /* less than VMIN was asked for */
 	ck_read("345");
@@ -611,6 +615,30 @@ START_TEST(sessions)
 }
 END_TEST
 
+/* A background group may not read, nor (with TOSTOP) write; who cannot be stopped gets an error, or may write. */
+START_TEST(background)
+{
+	struct proc *p = current_proc();
+	int pgid = p->pgid;
+
+	type("line\n");
+	tio.lflag |= TOSTOP;
+	set();
+	p->pgid = 999;
+	p->sigactions->action[SIGTTIN - 1].handler = SIG_IGN;
+	ck_assert_int_eq(f_read(f, buf, 100), -EIO);
+	p->sigactions->action[SIGTTIN - 1].handler = SIG_DFL;
+	current_thread()->sig_mask = 1ul << (SIGTTOU - 1);
+	ck_assert_int_eq(f_write(f, "x", 1), 1);
+	ck_assert(!took_signal(SIGTTOU));
+	current_thread()->sig_mask = 0;
+	/* Stopping is not there yet: the signal is sent, and the call goes on. */
+	ck_assert_int_eq(f_write(f, "x", 1), 1);
+	p->pgid = pgid;
+	ck_read("line\n");
+}
+END_TEST
+
 START_TEST(opening_by_name)
 {
 	struct file *g;
@@ -641,6 +669,12 @@ START_TEST(small_ioctls)
 	ck_assert_int_eq(file_ioctl(f, TIOCGETD, &n), 0);
 	ck_assert_int_eq(n, 0);
 	ck_assert_int_eq(file_ioctl(f, 0x5460, &n), -ENOTTY);
+	ck_assert_int_eq(file_ioctl(f, TIOCEXCL, &(uint64_t){ 0 }), 0);
+	ck_assert(tty.exclusive);
+	ck_assert_int_eq(file_ioctl(f, TIOCNXCL, &(uint64_t){ 0 }), 0);
+	ck_assert_int_eq(file_ioctl(f, TCXONC, &(uint64_t){ TCIOFF }), 0);
+	ck_assert_int_eq(file_ioctl(f, TCXONC, &(uint64_t){ TCION }), 0);
+	ck_screen("\x13\x11"); /* to the other side */
 	ck_assert_int_eq(file_ioctl(f, TIOCSTI, "i"), 0);
 	type("n\n");
 	ck_read("in\n");
@@ -732,6 +766,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, end_of_input_hangs_up);
 	tcase_add_test(tc, hang_up_wakes_a_reader);
 	tcase_add_test(tc, sessions);
+	tcase_add_test(tc, background);
 	tcase_add_test(tc, opening_by_name);
 	tcase_add_test(tc, small_ioctls);
 	tcase_add_test(tc, bad_user_buffers);

@@ -1,4 +1,5 @@
 /* copyin, copyout, strings and struct uio: short counts at every boundary, in plain buffers and in a real space. */
+#include "core/file/file.h"
 #include "core/mm/uio.h"
 #include "core/mm/slab.h"
 #include "core/mm/space.h"
@@ -131,6 +132,23 @@ START_TEST(vectors)
 	ck_assert_mem_eq(q, "34567", 5);
 	ck_assert_mem_eq(p + 10, "89", 2);
 	ck_assert_uint_eq(u.resid, 0);
+	kfree(heap);
+	/* In steps that end where segments do, and back again. */
+	ck_assert_int_eq(uio_iovec(&u, iov, 4, true, &heap), 0);
+	ck_assert_uint_eq(uio_put(&u, "abc", 3), 3);
+	uio_rewind(&u, 2);
+	ck_assert_uint_eq(u.resid, 9);
+	ck_assert_uint_eq(uio_put(&u, "BC", 2), 2);
+	uio_skip(&u, 0);
+	ck_assert_uint_eq(uio_put_zero(&u, 1), 1);
+	uio_skip(&u, 4);
+	uio_rewind(&u, 1);
+	ck_assert_uint_eq(uio_put(&u, "defg", 4), 3);
+	ck_assert_mem_eq(p, "aBC", 3);
+	ck_assert_mem_eq(q, "\0" "456d", 5);
+	ck_assert_mem_eq(p + 10, "ef", 2);
+	ck_assert_uint_eq(u.resid, 0);
+	ck_assert_uint_eq(uio_put(&u, "x", 1), 0);
 	kfree(heap);
 	/* Short at a bad segment, and exactly there. */
 	put_iov(iov, 2, A + 0x10000 + 48, 5);

@@ -344,6 +344,22 @@ START_TEST(files_travel)
 }
 END_TEST
 
+START_TEST(credentials_travel)
+{
+	struct unix_scm scm = { .pid = 4711, .uid = 1, .gid = 2 }, got;
+
+	ck_assert_int_eq(snd_scm(a, "a", &scm), 1);
+	scm.pid = 0;
+	ck_assert_int_eq(snd_scm(a, "b", &scm), 1);
+	ck_assert_int_eq(unix_setsockopt(b, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, 4), 0);
+	/* Who asks for them does not get the bytes of two senders in one. */
+	ck_assert_int_eq(rcv_scm(b, 10, 0, &got), 1);
+	ck_assert(got.pid == 4711 && got.uid == 1 && got.gid == 2);
+	ck_assert_int_eq(rcv_scm(b, 10, 0, &got), 1);
+	ck_assert(got.pid == current_proc()->pid && got.uid == 0);
+}
+END_TEST
+
 START_TEST(files_nobody_takes_are_closed)
 {
 	struct file *e;
@@ -395,7 +411,12 @@ END_TEST
 
 START_TEST(options)
 {
-	int v = 0, len_ok = 4;
+	static const struct { int opt, value; bool settable; } plain[] = {
+		{ SO_DOMAIN, AF_UNIX, false }, { SO_PROTOCOL, 0, false }, { SO_ACCEPTCONN, 0, false }, { SO_RCVLOWAT, 1, true },
+		{ SO_KEEPALIVE, 0, true }, { SO_REUSEADDR, 0, true }, { SO_BROADCAST, 0, true }, { SO_PASSCRED, 1, true },
+	};
+	int64_t tv[2];
+	int v = 0;
 	unsigned len = 4;
 	struct { int pid; uint32_t uid, gid; } cred;
 
@@ -418,6 +439,37 @@ START_TEST(options)
 	v = 1;
 	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, SO_PASSCRED, &v, 4), 0);
 	ck_assert(unix_passcred(a));
+	for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
+		v = 77;
+		len = 4;
+		ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, plain[i].opt, &v, &len), 0);
+		ck_assert_int_eq(v, plain[i].value);
+		v = 1;
+		if (plain[i].settable)
+			ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, plain[i].opt, &v, 4), 0);
+		else
+			ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, plain[i].opt, &v, 4), -ENOPROTOOPT);
+	}
+	tv[0] = 3;
+	tv[1] = 5000;
+	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, SO_RCVTIMEO, tv, 16), 0);
+	memset(tv, 0, sizeof(tv));
+	len = 16;
+	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_RCVTIMEO, tv, &len), 0);
+	ck_assert(tv[0] == 3 && tv[1] == 5000 && len == 16);
+	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_SNDTIMEO, tv, &len), 0);
+	ck_assert(tv[0] == 0 && tv[1] == 0);
+	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, SO_SNDTIMEO, tv, 8), -EINVAL);
+	len = 8;
+	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_LINGER, tv, &len), 0);
+	f_write(b, "x", 1);
+	drop(&a);
+	len = 4;
+	ck_assert_int_eq(unix_getsockopt(b, SOL_SOCKET, SO_ERROR, &v, &len), 0);
+	ck_assert_int_eq(v, ECONNRESET);
+	ck_assert_int_eq(unix_getsockopt(b, SOL_SOCKET, SO_ERROR, &v, &len), 0);
+	ck_assert_int_eq(v, 0);
+	pair(SOCK_STREAM);
 	len = sizeof(cred);
 	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_PEERCRED, &cred, &len), 0);
 	ck_assert_int_eq(cred.pid, current_proc()->pid);
@@ -430,7 +482,6 @@ START_TEST(options)
 	v = -1;
 	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_TYPE, &v, &len), 0);
 	ck_assert_uint_eq(len, 2);
-	ck_assert_int_eq(len_ok, 4);
 }
 END_TEST
 
@@ -546,6 +597,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, datagrams);
 	tcase_add_test(tc, datagram_shutdown);
 	tcase_add_test(tc, files_travel);
+	tcase_add_test(tc, credentials_travel);
 	tcase_add_test(tc, files_nobody_takes_are_closed);
 	tcase_add_test(tc, long_chain_of_sockets_in_flight);
 	tcase_add_test(tc, options);

@@ -4,6 +4,7 @@
 #include "core/boot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -110,7 +111,9 @@ int stdio_kind(const struct run *r, int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st))
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || (flags & O_PATH) || fstat(fd, &st))
 		return STDIO_CLOSED;
 	if (r->tty || isatty(fd))
 		return STDIO_TTY;

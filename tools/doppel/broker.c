@@ -3,7 +3,11 @@
  *
  * One loop over poll(2). Nothing blocks: output that our stdout does not take yet waits in a buffer and the guest's frames
  * wait in the socket meanwhile. Pipes are written in pieces of PIPE_BUF after POLLOUT, which never block; descriptors are
- * shared with others, so O_NONBLOCK is not touched. */
+ * shared with others, so O_NONBLOCK is not touched.
+ *
+ * A guest that cannot go on must not keep us: QEMU's monitor says when it has stopped the guest (an internal error of KVM, a
+ * full disk), and a guest that does not even take a signal meant to end it is given up. Output that could not be written
+ * (a full disk; the guest has long gone on) is told and fails the run. */
 #include "tools/doppel/doppel.h"
 
 #include "plat/ctl.h"
@@ -19,20 +23,29 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <linux/sockios.h>
+#include <time.h>
 #include <unistd.h>
 
 struct out {
 	int fd;
 	bool regular, closed;
+	int error;  /* why bytes were lost, except that nobody reads them */
 	char *data; /* pending bytes: data[off … len) */
 	size_t off, len, cap;
 };
 
 enum { TRACE = 3, OUTS = 4 };
 
+#define DEAF_MS 5000 /* how long a guest may leave a signal to end it untaken */
+
 struct broker {
 	const struct run *run;
-	int ctl, sig;
+	int ctl, sig, monitor;
+	char answer[1024];   /* the monitor's, as far as it has come */
+	size_t answer_len;
+	int end_signal;      /* the last signal that asks for the end, and when it was sent (ms) */
+	long end_sent;
 	struct out out[4];   /* 1: stdout, 2: stderr, 0: the terminal, when only fd 0 is one; TRACE: trace file */
 	struct out to_guest; /* frames not yet taken by the socket */
 	char *in;            /* bytes of frames not yet complete */
@@ -102,6 +115,7 @@ static void out_flush(struct broker *b, int i)
 			uint8_t fd = (uint8_t)i;
 
 			o->closed = true;
+			o->error = errno == EPIPE ? 0 : errno;
 			if (i == 1 || i == 2)
 				send_frame(b, CTL_CLOSED, &fd, 1);
 		} else if (errno == EAGAIN) {
@@ -126,7 +140,7 @@ static void take_frame(struct broker *b, uint32_t type, const char *p, uint32_t 
 	case CTL_CREDIT: b->credit += v; break;
 	case CTL_EXIT:
 		b->done = true;
-		b->status = v == CTL_EXIT_PANIC ? -2 : (int)v;
+		b->status = v == CTL_EXIT_PANIC ? GUEST_PANIC : (int)v;
 		break;
 	default:
 		die(EXIT_DOPPEL, "the guest sent an unknown frame (type %u, %u bytes)", type, n);
@@ -196,6 +210,14 @@ static void read_stdin(struct broker *b)
 	b->credit -= (uint32_t)n;
 }
 
+static long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static void read_signal(struct broker *b)
 {
 	struct signalfd_siginfo si;
@@ -204,13 +226,89 @@ static void read_signal(struct broker *b)
 		return;
 	if (si.ssi_signo == SIGWINCH)
 		send_winsize(b);
-	if (si.ssi_signo != SIGCHLD)
-		send_frame(b, CTL_SIGNAL, &si.ssi_signo, 4);
+	send_frame(b, CTL_SIGNAL, &si.ssi_signo, 4);
+	if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT || si.ssi_signo == SIGHUP || si.ssi_signo == SIGQUIT) {
+		b->end_signal = (int)si.ssi_signo;
+		b->end_sent = now_ms();
+	}
+}
+
+/* After a signal that asks for the end: has the guest taken it within the time? A kernel that lives takes every frame at
+ * once, whatever its program does. (SIOCOUTQ: bytes that QEMU has not read, and it reads what the guest has room for.) */
+static bool deaf(struct broker *b)
+{
+	int unread = 0;
+
+	if (!b->end_sent)
+		return false;
+	if (out_empty(&b->to_guest) && !ioctl(b->ctl, SIOCOUTQ, &unread) && !unread) {
+		b->end_sent = 0;
+		return false;
+	}
+	return now_ms() - b->end_sent > DEAF_MS;
+}
+
+/* ---- QEMU's monitor (docs/interop/qmp-spec) ---- */
+
+static void monitor_say(struct broker *b, const char *command)
+{
+	if (send(b->monitor, command, strlen(command), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		b->monitor = -1;
+}
+
+static void monitor_open(struct broker *b)
+{
+	monitor_say(b, "{\"execute\":\"qmp_capabilities\"}\n");
+}
+
+/* One line from the monitor: true when the guest was stopped by QEMU itself. */
+static bool monitor_line(struct broker *b, const char *line)
+{
+	const char *status = strstr(line, "\"status\": \"");
+
+	if (strstr(line, "\"STOP\""))
+		monitor_say(b, "{\"execute\":\"query-status\"}\n");
+	if (!status || strstr(line, "\"running\": true"))
+		return false;
+	status += strlen("\"status\": \"");
+	size_t n = strcspn(status, "\"");
+
+	/* Stopped by a debugger or another monitor, or not started yet: that goes on. */
+	if (strncmp(status, "internal-error", n) && strncmp(status, "io-error", n) && strncmp(status, "guest-panicked", n) &&
+	    strncmp(status, "shutdown", n) && strncmp(status, "watchdog", n))
+		return false;
+	warn_("QEMU has stopped the guest: %.*s", (int)n, status);
+	return true;
+}
+
+static bool read_monitor(struct broker *b)
+{
+	ssize_t n = recv(b->monitor, b->answer + b->answer_len, sizeof(b->answer) - 1 - b->answer_len, MSG_DONTWAIT);
+	char *line = b->answer, *end;
+	bool stopped = false;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		b->monitor = -1;
+		return false;
+	}
+	b->answer_len += (size_t)n;
+	b->answer[b->answer_len] = 0;
+	for (; (end = strchr(line, '\n')); line = end + 1) {
+		*end = 0;
+		stopped |= monitor_line(b, line);
+	}
+	b->answer_len -= (size_t)(line - b->answer);
+	memmove(b->answer, line, b->answer_len);
+	if (b->answer_len == sizeof(b->answer) - 1)
+		b->answer_len = 0; /* no line of interest is that long */
+	return stopped;
 }
 
 static void open_signals(struct broker *b)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGUSR1, SIGUSR2, SIGCHLD };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGUSR1, SIGUSR2 };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -248,16 +346,28 @@ static void greet(struct broker *b)
 static void poll_once(struct broker *b, bool *alive)
 {
 	bool backlog = b->out[1].len - b->out[1].off > 262144 || b->out[2].len - b->out[2].off > 262144;
-	struct pollfd p[5] = {
+	struct pollfd p[8] = {
 		{ b->ctl, (short)((backlog ? 0 : POLLIN) | (out_empty(&b->to_guest) ? 0 : POLLOUT)), 0 },
 		{ b->sig, POLLIN, 0 },
 		{ b->stdin_eof || !b->credit || b->to_guest.len - b->to_guest.off > 262144 ? -1 : 0, POLLIN, 0 },
 		{ out_empty(&b->out[1]) ? -1 : 1, POLLOUT, 0 },
 		{ out_empty(&b->out[2]) ? -1 : 2, POLLOUT, 0 },
+		{ out_empty(&b->out[0]) ? -1 : 0, POLLOUT, 0 },
+		{ out_empty(&b->out[TRACE]) || b->out[TRACE].regular ? -1 : b->out[TRACE].fd, POLLOUT, 0 },
+		{ b->monitor, POLLIN, 0 },
 	};
 
-	if (poll(p, 5, -1) < 0)
+	if (poll(p, 8, b->end_sent ? 100 : -1) < 0)
 		return;
+	if (p[7].revents && read_monitor(b)) {
+		b->done = true;
+		b->status = GUEST_STOPPED;
+	}
+	if (deaf(b)) {
+		warn_("signal %d: the guest does not take it and is ended", b->end_signal);
+		b->done = true;
+		b->status = GUEST_DEAF;
+	}
 	if (p[1].revents)
 		read_signal(b);
 	if (p[2].revents)
@@ -278,9 +388,42 @@ static bool all_flushed(const struct broker *b)
 	return true;
 }
 
-int broker_run(const struct run *r, int ctl_fd, int qemu_pid)
+/* What the guest wrote before it ended must arrive, however slowly it is taken; unless a signal asks for the end now. */
+static void flush_all(struct broker *b)
 {
-	struct broker b = { .run = r, .ctl = ctl_fd, .credit = CTL_STDIN_CREDIT, .status = -1 };
+	struct signalfd_siginfo si;
+
+	while (!all_flushed(b)) {
+		struct pollfd p[5] = { { b->sig, POLLIN, 0 } };
+
+		for (int i = 0; i < OUTS; i++)
+			p[i + 1] = (struct pollfd){ out_empty(&b->out[i]) ? -1 : b->out[i].fd, POLLOUT, 0 };
+		poll(p, 5, 100);
+		for (int i = 0; i < OUTS; i++)
+			out_flush(b, i);
+		if (p[0].revents && read(b->sig, &si, sizeof(si)) == sizeof(si) && si.ssi_signo != SIGWINCH) {
+			b->status = (int)si.ssi_signo;
+			return;
+		}
+	}
+}
+
+/* The program was told that its output was written; it was not. */
+static void tell_losses(struct broker *b)
+{
+	static const char *const names[OUTS] = { "the terminal", "standard output", "standard error", "the trace file" };
+
+	for (int i = 0; i < OUTS; i++)
+		if (b->out[i].error) {
+			warn_("%s: %s; output of the program is lost", names[i], strerror(b->out[i].error));
+			if (b->status == 0)
+				b->status = EXIT_DOPPEL << 8;
+		}
+}
+
+int broker_run(const struct run *r, int ctl_fd, int monitor_fd)
+{
+	struct broker b = { .run = r, .ctl = ctl_fd, .monitor = monitor_fd, .credit = CTL_STDIN_CREDIT, .status = GUEST_GONE };
 	bool alive = true;
 	int trace = -1;
 
@@ -292,16 +435,12 @@ int broker_run(const struct run *r, int ctl_fd, int qemu_pid)
 	out_open(&b.out[2], 2);
 	open_signals(&b);
 	greet(&b);
+	if (b.monitor >= 0)
+		monitor_open(&b);
 	while (alive && !b.done)
 		poll_once(&b, &alive);
-	/* What the guest wrote before it ended must arrive, however slowly it is taken. */
-	while (!all_flushed(&b)) {
-		struct pollfd p[2] = { { out_empty(&b.out[1]) ? -1 : 1, POLLOUT, 0 }, { out_empty(&b.out[2]) ? -1 : 2, POLLOUT, 0 } };
-
-		poll(p, 2, 100);
-		for (int i = 0; i < OUTS; i++)
-			out_flush(&b, i);
-	}
+	flush_all(&b);
+	tell_losses(&b);
 	if (trace >= 0)
 		close(trace);
 	close(b.sig);

@@ -24,7 +24,7 @@ static void line(bool ok, const char *what, const char *detail, const char *reme
 	missing += !ok;
 }
 
-static bool in_path(const char *name)
+bool in_path(const char *name)
 {
 	const char *path = getenv("PATH");
 	char file[4096];

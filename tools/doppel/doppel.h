@@ -53,6 +53,7 @@ struct run {
 	char *machine;       /* QEMU machine; NULL: microvm */
 	struct strings qemu_args;    /* --x-qemu=ARG: further QEMU arguments, for measurements and tests */
 	struct strings runner_flags; /* --x-runner=FLAG: further flags for the linuxu runner, for tests */
+	char *command;               /* --x-command=TEXT: what --dry-run printed, changed by hand; run instead */
 	char **argv;         /* program and arguments */
 	int argc;
 };
@@ -64,6 +65,9 @@ void *xmalloc(size_t n);
 void *xrealloc(void *p, size_t n);
 char *xstrdup(const char *s);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints cmd as one line for a shell, without the newline. */
+void print_command(FILE *to, const struct strings *cmd);
 
 /* options.c: fills r from the arguments after `run`; exits on bad ones (125). */
 void run_options(struct run *r, int argc, char **argv);
@@ -85,18 +89,31 @@ int run_kvm(struct run *r);
 int run_gdb(struct run *r);
 
 /* kvm.c: the QEMU command line. ctl_fd and log_fd are inherited by QEMU (-1: none). */
-void kvm_command(const struct run *r, struct strings *cmd, int ctl_fd, int log_fd, bool use_kvm);
+void kvm_command(const struct run *r, struct strings *cmd, int ctl_fd, int monitor_fd, int log_fd, bool use_kvm);
 bool kvm_usable(const char **why);                      /* CPU has vmx or svm and /dev/kvm opens */
 
 /* broker.c: carries standard streams, signals and the wait status between our descriptors and the guest until it ends.
- * Returns the wait status, -1 when the guest went away without one, CTL_EXIT_PANIC as -2. */
-int broker_run(const struct run *r, int ctl_fd, int qemu_pid);
+ * monitor_fd: QEMU's monitor (QMP), which says when it stops the guest; -1: none. Returns the wait status, or one of: */
+enum {
+	GUEST_GONE = -1,    /* the guest went away without a status */
+	GUEST_PANIC = -2,   /* CTL_EXIT_PANIC */
+	GUEST_STOPPED = -3, /* QEMU stopped it for good; the broker has said why */
+	GUEST_DEAF = -4,    /* a signal that should end it got no hearing; the broker has said so */
+};
+int broker_run(const struct run *r, int ctl_fd, int monitor_fd);
+
+/* tsc.c: the frequency of this host's time stamp counter, measured between the two calls; 0 when it cannot be told well. */
+void tsc_start(void);
+uint64_t tsc_hz(void);
 
 /* tty.c */
 void tty_raw(const struct run *r); /* host terminal to raw mode if the program's stdin is one; restored at exit */
 void tty_restore(void);
 
 int wait_status_to_exit(int status);
+
+/* doctor.c: is there an executable of this name along PATH? */
+bool in_path(const char *name);
 
 /* Subcommands. */
 int pack_main(int argc, char **argv);

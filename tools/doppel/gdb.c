@@ -52,7 +52,7 @@ static void start_guest(struct run *r)
 		die(EXIT_DOPPEL, "fork: %s", strerror(errno));
 	if (pid)
 		return;
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* gdb's end is the guest's, which may be stopped and hear nothing */
 	setpgid(0, 0);
 	int null = open("/dev/null", O_RDONLY);
 

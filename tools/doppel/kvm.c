@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #define QEMU "qemu-system-x86_64"
+#define DRY_CTL_FD 3 /* the control channel in the command that --dry-run prints */
+#define GUEST_RAM_MIN (1792u << 10) /* below this the image itself does not fit, and its loader hangs */
 
 bool kvm_usable(const char **why)
 {
@@ -85,19 +87,67 @@ static void add_machine(const struct run *r, struct strings *cmd, bool use_kvm, 
 					      "virtio-mmio.force-legacy=false", NULL });
 }
 
-void kvm_command(const struct run *r, struct strings *cmd, int ctl_fd, int log_fd, bool use_kvm)
+/* KVM on a CPU without vmx or svm emulates kernel code, and does not know these instructions. */
+#define EMULATED_WORDS " nosmap noxsave"
+
+static bool kvm_emulated(void)
+{
+	const char *why;
+
+	return !kvm_usable(&why);
+}
+
+/* Words for the platform: what the host knows about time, and about its KVM. An instruction-counting guest has a time stamp
+ * counter of its own. */
+static void platform_words(const struct run *r, FILE *f, bool use_kvm)
+{
+	struct timespec now;
+	uint64_t hz = use_kvm ? 0 : tsc_hz();
+
+	for (size_t i = 0; i < r->qemu_args.n; i++)
+		if (!strcmp(r->qemu_args.v[i], "-icount"))
+			hz = 0;
+	if (hz)
+		fprintf(f, " tsc=%llu", (unsigned long long)hz);
+	if (use_kvm && kvm_emulated())
+		fputs(EMULATED_WORDS, f);
+	clock_gettime(CLOCK_REALTIME, &now);
+	fprintf(f, " epoch=%lld%09ld", (long long)now.tv_sec, now.tv_nsec);
+}
+
+static char *append_words(const struct run *r, bool use_kvm)
+{
+	char *words = boot_cmdline(r), *s = NULL;
+	size_t n;
+	FILE *f = open_memstream(&s, &n);
+
+	if (!f)
+		die(EXIT_DOPPEL, "out of memory");
+	fputs(words, f);
+	free(words);
+	platform_words(r, f, use_kvm);
+	fclose(f);
+	return s;
+}
+
+/* The control channel or the monitor: one end of a socket pair, inherited. */
+static void add_socket(struct strings *cmd, const char *id, int fd)
+{
+	strings_add(cmd, "-chardev");
+	strings_addf(cmd, "socket,id=%s,fd=%d", id, fd);
+}
+
+void kvm_command(const struct run *r, struct strings *cmd, int ctl_fd, int monitor_fd, int log_fd, bool use_kvm)
 {
 	bool pci = r->machine && strcmp(r->machine, "microvm");
-	struct timespec now;
-	char *words = boot_cmdline(r);
+	char *words = append_words(r, use_kvm);
 
 	strings_add(cmd, QEMU);
 	add_machine(r, cmd, use_kvm, pci);
-	clock_gettime(CLOCK_REALTIME, &now);
 	strings_add(cmd, "-kernel");
 	strings_add(cmd, own_file("doppel-kvm"));
 	strings_add(cmd, "-append");
-	strings_addf(cmd, "%s epoch=%lld%09ld", words, (long long)now.tv_sec, now.tv_nsec);
+	strings_add(cmd, words);
 	free(words);
 	if (r->cpio)
 		strings_add(cmd, "-initrd"), strings_add(cmd, r->cpio);
@@ -109,12 +159,15 @@ void kvm_command(const struct run *r, struct strings *cmd, int ctl_fd, int log_f
 	strings_add(cmd, "-device");
 	strings_add(cmd, "isa-debug-exit,iobase=0xf4,iosize=1");
 	if (ctl_fd >= 0) {
-		strings_add(cmd, "-chardev");
-		strings_addf(cmd, "socket,id=ctl,fd=%d", ctl_fd);
+		add_socket(cmd, "ctl", ctl_fd);
 		strings_add(cmd, "-device");
 		strings_add(cmd, pci ? "virtio-serial-pci,max_ports=2" : "virtio-serial-device,max_ports=2");
 		strings_add(cmd, "-device");
 		strings_add(cmd, "virtserialport,chardev=ctl,name=doppel");
+	}
+	if (monitor_fd >= 0) {
+		add_socket(cmd, "monitor", monitor_fd);
+		strings_add(cmd, "-mon"), strings_add(cmd, "chardev=monitor,mode=control");
 	}
 	strings_add(cmd, "-device");
 	strings_add(cmd, pci ? "virtio-rng-pci" : "virtio-rng-device");
@@ -142,25 +195,35 @@ static bool choose_kvm(const struct run *r)
 	if (r->verbose)
 		warn_("accelerator %s%s%s", use ? "kvm" : "tcg", r->accel == ACCEL_AUTO && !use ? ": " : "",
 		      r->accel == ACCEL_AUTO && !use ? why : "");
+	if (use && !usable && access("/dev/kvm", R_OK | W_OK))
+		die(EXIT_DOPPEL, "--accel kvm: %s; use --accel tcg (doppel doctor)", why);
+	if (use && !usable && r->ring0)
+		die(EXIT_DOPPEL, "--ring0 with --accel kvm: %s, so KVM emulates ring 0 and cannot run programs there", why);
+	if (use && !usable && r->verbose)
+		warn_("%s: KVM emulates kernel code; kernel words added:" EMULATED_WORDS, why);
 	return use;
 }
 
-static void print_command(const struct strings *cmd)
+/* What is known before anything starts, rather than guessed from QEMU's end. */
+static void check_before(const struct run *r)
 {
-	for (size_t i = 0; i < cmd->n; i++)
-		printf(strpbrk(cmd->v[i], " ;|&$") ? "%s'%s'" : "%s%s", i ? " " : "", cmd->v[i]);
-	putchar('\n');
+	if (r->mem < GUEST_RAM_MIN)
+		die(EXIT_DOPPEL, "-m: a guest needs at least %u KiB", GUEST_RAM_MIN >> 10);
+	if (!r->command && !in_path(QEMU))
+		die(EXIT_DOPPEL, QEMU " is not installed; apt-get install qemu-system-x86 (doppel doctor)");
 }
 
 static pid_t start_qemu(const struct strings *cmd, int err_fd)
 {
-	pid_t pid = fork();
+	pid_t self = getpid(), pid = fork();
 
 	if (pid < 0)
 		die(EXIT_DOPPEL, "fork: %s", strerror(errno));
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != self)
+		_exit(EXIT_DOPPEL);
 	setpgid(0, 0); /* ^C is for the program in the guest, not for QEMU */
 	int null = open("/dev/null", O_RDWR);
 
@@ -168,7 +231,7 @@ static pid_t start_qemu(const struct strings *cmd, int err_fd)
 	dup2(null, 1);
 	dup2(err_fd, 2);
 	execvp(cmd->v[0], cmd->v);
-	dprintf(2, "%s: %s; install qemu-system-x86 (doppel doctor)\n", cmd->v[0], strerror(errno));
+	dprintf(2, "doppel: %s: %s\n", cmd->v[0], strerror(errno));
 	_exit(EXIT_DOPPEL);
 }
 
@@ -198,25 +261,81 @@ static int end_qemu(pid_t pid)
 	return status;
 }
 
+/* A pair of sockets: ours stays with us, theirs gets the number that the command names. */
+static int open_channel(int *theirs)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		die(EXIT_DOPPEL, "cannot set up the guest's channel: %s", strerror(errno));
+	fcntl(pair[1], F_SETFD, 0);
+	*theirs = pair[1];
+	return pair[0];
+}
+
+/* What a guest that ended badly left behind: our exit status. */
+static int post_mortem(const struct run *r, int status, int qemu_status, int log_fd, int err_fd)
+{
+	show(log_fd);
+	show(err_fd);
+	if (status != GUEST_GONE)
+		return EXIT_DOPPEL;
+	if (WIFSIGNALED(qemu_status))
+		warn_("the guest ended without a status: QEMU was killed by signal %d", WTERMSIG(qemu_status));
+	else if (WEXITSTATUS(qemu_status) == 0 && r->mem < 8u << 20)
+		warn_("the guest ended without a status; its memory is small: give it more with -m");
+	else
+		warn_("the guest ended without a status (QEMU's exit status %d)", WEXITSTATUS(qemu_status));
+	return EXIT_DOPPEL;
+}
+
+static void dry_run(const struct run *r, bool use_kvm)
+{
+	struct strings cmd = { 0 };
+
+	kvm_command(r, &cmd, DRY_CTL_FD, -1, -1, use_kvm);
+	print_command(stdout, &cmd);
+	putchar('\n');
+}
+
+/* --x-command: a shell runs what --dry-run printed; the control channel has the number that it says. */
+static void shell_command(const struct run *r, struct strings *cmd, int *ctl)
+{
+	if (*ctl != DRY_CTL_FD && (dup2(*ctl, DRY_CTL_FD) < 0 || close(*ctl)))
+		die(EXIT_DOPPEL, "--x-command: %s", strerror(errno));
+	*ctl = DRY_CTL_FD;
+	strings_add(cmd, "/bin/sh");
+	strings_add(cmd, "-c");
+	strings_addf(cmd, "exec %s", r->command);
+}
+
 int run_kvm(struct run *r)
 {
 	struct strings cmd = { 0 };
-	int pair[2], log_fd = memfd_create("doppel-serial", 0), err_fd = memfd_create("doppel-qemu", 0);
+	int ctl_qemu, monitor_qemu = -1, monitor = -1;
 	bool use_kvm = choose_kvm(r);
 
 	if (r->dry_run) {
-		kvm_command(r, &cmd, 3, -1, use_kvm);
-		print_command(&cmd);
+		dry_run(r, use_kvm);
 		return 0;
 	}
-	if (log_fd < 0 || err_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-		die(EXIT_DOPPEL, "cannot set up the guest's channel: %s", strerror(errno));
-	fcntl(pair[1], F_SETFD, 0);
-	kvm_command(r, &cmd, pair[1], log_fd, use_kvm);
+	check_before(r);
+	int ctl = open_channel(&ctl_qemu);
+
+	/* Under a debugger the guest is stopped all the time, and that is no failure. */
+	if (!r->gdb && !r->command)
+		monitor = open_channel(&monitor_qemu);
+	int log_fd = memfd_create("doppel-serial", 0), err_fd = memfd_create("doppel-qemu", MFD_CLOEXEC);
+
+	if (log_fd < 0 || err_fd < 0)
+		die(EXIT_DOPPEL, "cannot set up the guest's log: %s", strerror(errno));
+	if (r->command)
+		shell_command(r, &cmd, &ctl_qemu);
+	else
+		kvm_command(r, &cmd, ctl_qemu, monitor_qemu, log_fd, use_kvm);
 	if (r->verbose) {
 		fputs("doppel: ", stderr);
-		for (size_t i = 0; i < cmd.n; i++)
-			fprintf(stderr, "%s ", cmd.v[i]);
+		print_command(stderr, &cmd);
 		fputc('\n', stderr);
 	}
 	if (r->gdb_port)
@@ -224,22 +343,15 @@ int run_kvm(struct run *r)
 	tty_raw(r);
 	pid_t pid = start_qemu(&cmd, err_fd);
 
-	close(pair[1]);
-	int status = broker_run(r, pair[0], pid);
+	close(ctl_qemu);
+	if (monitor_qemu >= 0)
+		close(monitor_qemu);
+	int status = broker_run(r, ctl, monitor);
 
 	tty_restore();
-	if (status >= 0) {
+	if (status != GUEST_GONE && status != GUEST_PANIC)
 		kill(pid, SIGKILL); /* its work is done: what it would do now is only tear down */
-		waitpid(pid, NULL, 0);
-		return wait_status_to_exit(status);
-	}
 	int qemu_status = end_qemu(pid);
 
-	show(log_fd);
-	show(err_fd);
-	if (status == -2)
-		return EXIT_DOPPEL;
-	warn_("the guest ended without a status (QEMU %s %d)", WIFSIGNALED(qemu_status) ? "killed by signal" : "exit status",
-	      WIFSIGNALED(qemu_status) ? WTERMSIG(qemu_status) : WEXITSTATUS(qemu_status));
-	return EXIT_DOPPEL;
+	return status >= 0 ? wait_status_to_exit(status) : post_mortem(r, status, qemu_status, log_fd, err_fd);
 }

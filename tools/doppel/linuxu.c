@@ -11,6 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define RAM_MIN (1u << 20)
+
+/* Descriptors in the command that --dry-run prints. */
+enum { DRY_BLOB_FD = 3, DRY_INITRD_FD, DRY_TRACE_FD };
+
 static pid_t child;
 
 static void forward(int sig, siginfo_t *si, void *uc)
@@ -18,6 +23,15 @@ static void forward(int sig, siginfo_t *si, void *uc)
 	/* What the terminal sends goes to the whole foreground group: the runner has it already. */
 	if (child > 0 && si->si_code != SI_KERNEL)
 		kill(child, sig);
+}
+
+/* A trailing slash keeps a directory whose name ends in ":ro" from looking like the runner's flag. */
+static void add_export(struct strings *cmd, const char *tag, const char *dir, bool readonly)
+{
+	size_t n = strlen(dir);
+
+	strings_add(cmd, readonly ? "--export-ro" : "--export");
+	strings_addf(cmd, "%s=%s%s", tag, dir, !readonly && n > 3 && !strcmp(dir + n - 3, ":ro") ? "/" : "");
 }
 
 static void runner_command(const struct run *r, struct strings *cmd)
@@ -28,13 +42,15 @@ static void runner_command(const struct run *r, struct strings *cmd)
 	strings_add(cmd, "--ram");
 	strings_addf(cmd, "%llu", (unsigned long long)r->mem);
 	if (r->root)
-		strings_add(cmd, "--export"), strings_addf(cmd, "root=%s:ro", r->root);
+		add_export(cmd, "root", r->root, true);
 	for (size_t i = 0; i < r->nshares; i++) {
-		strings_add(cmd, "--export");
-		strings_addf(cmd, "v%zu=%s%s", i, r->shares[i].host, r->shares[i].readonly ? ":ro" : "");
+		char tag[32];
+
+		snprintf(tag, sizeof(tag), "v%zu", i);
+		add_export(cmd, tag, r->shares[i].host, r->shares[i].readonly);
 	}
 	if (r->save)
-		strings_add(cmd, "--export"), strings_addf(cmd, "save=%s", r->save);
+		add_export(cmd, "save", r->save, false);
 	for (size_t i = 0; i < r->runner_flags.n; i++)
 		strings_add(cmd, r->runner_flags.v[i]);
 }
@@ -70,18 +86,27 @@ static int supervise(const struct run *r, const struct strings *cmd)
 {
 	static const int forwarded[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGUSR1, SIGUSR2 };
 	struct sigaction sa = { .sa_sigaction = forward, .sa_flags = SA_SIGINFO | SA_RESTART };
+	pid_t self = getpid();
+	sigset_t all, old;
 	int status;
 
+	/* From here to waitpid() no signal may end us: the terminal must be restored. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
 	tty_raw(r);
 	child = fork();
 	if (child < 0)
 		die(EXIT_DOPPEL, "fork: %s", strerror(errno));
 	if (!child) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != self)
+			_exit(EXIT_DOPPEL);
+		sigprocmask(SIG_SETMASK, &old, NULL);
 		become(cmd);
 	}
 	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
 		sigaction(forwarded[i], &sa, NULL);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			die(EXIT_DOPPEL, "waitpid: %s", strerror(errno));
@@ -89,18 +114,62 @@ static int supervise(const struct run *r, const struct strings *cmd)
 	return wait_status_to_exit(status);
 }
 
+/* The command with the descriptors that it needs, as a shell opens them; the boot data is `doppel run --x-command`'s. */
+static void dry_run(const struct run *r)
+{
+	struct strings cmd = { 0 }, files = { 0 };
+
+	runner_command(r, &cmd);
+	pass_fd(&cmd, "--blob-fd", DRY_BLOB_FD, "boot data");
+	if (r->cpio)
+		pass_fd(&cmd, "--initrd-fd", DRY_INITRD_FD, r->cpio), strings_add(&files, r->cpio);
+	if (r->trace_file)
+		pass_fd(&cmd, "--trace-fd", DRY_TRACE_FD, r->trace_file);
+	if (r->tty)
+		strings_add(&cmd, "--tty");
+	print_command(stdout, &cmd);
+	if (r->cpio)
+		printf(" %d<", DRY_INITRD_FD), print_command(stdout, &files);
+	if (r->trace_file) {
+		struct strings trace = { 0 };
+
+		strings_add(&trace, r->trace_file);
+		printf(" %d>", DRY_TRACE_FD), print_command(stdout, &trace);
+	}
+	putchar('\n');
+}
+
+/* --x-command: a shell runs what dry_run() printed, with the boot data at its number. */
+static void shell_command(const struct run *r, struct strings *cmd)
+{
+	int fd = boot_blob_fd(r);
+
+	if (fd != DRY_BLOB_FD && (dup2(fd, DRY_BLOB_FD) < 0 || close(fd)))
+		die(EXIT_DOPPEL, "--x-command: %s", strerror(errno));
+	strings_add(cmd, "/bin/sh");
+	strings_add(cmd, "-c");
+	strings_addf(cmd, "exec %s", r->command);
+}
+
 int run_linuxu(struct run *r)
 {
 	struct strings cmd = { 0 };
 
 	if (r->dry_run) {
-		runner_command(r, &cmd);
-		for (size_t i = 0; i < cmd.n; i++)
-			printf(strpbrk(cmd.v[i], " ") ? "%s'%s'" : "%s%s", i ? " " : "", cmd.v[i]);
-		putchar('\n');
+		dry_run(r);
 		return 0;
 	}
-	linuxu_command(r, &cmd);
+	if (r->mem < RAM_MIN)
+		die(EXIT_DOPPEL, "-m: the kernel needs at least %u KiB", RAM_MIN >> 10);
+	if (r->command)
+		shell_command(r, &cmd);
+	else
+		linuxu_command(r, &cmd);
+	if (r->verbose) {
+		fputs("doppel: ", stderr);
+		print_command(stderr, &cmd);
+		fputc('\n', stderr);
+	}
 	if (isatty(0))
 		return supervise(r, &cmd);
 	become(&cmd);

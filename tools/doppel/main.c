@@ -2,6 +2,7 @@
 #include "tools/doppel/doppel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,36 @@ char *own_file(const char *name)
 	die(EXIT_DOPPEL, "%s is not beside %s/doppel; run make", name, self);
 }
 
+/* The shell's single quotes, only where they are needed. */
+void print_command(FILE *to, const struct strings *cmd)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
+
+	for (size_t i = 0; i < cmd->n; i++) {
+		const char *s = cmd->v[i];
+
+		if (i)
+			fputc(' ', to);
+		if (*s && !s[strspn(s, plain)]) {
+			fputs(s, to);
+			continue;
+		}
+		fputc('\'', to);
+		for (; *s; s++)
+			fputs(*s == '\'' ? "'\\''" : (char[]){ *s, 0 }, to);
+		fputc('\'', to);
+	}
+}
+
+/* A standard stream that the caller closed stays closed to the program, and none of our own descriptors may take its
+ * number: it is held by one that is good for nothing (stdio_kind() knows it by that) and ends with exec. */
+static void hold_closed_streams(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/", O_PATH | O_CLOEXEC) != fd)
+			exit(EXIT_DOPPEL);
+}
+
 static int run_main(int argc, char **argv)
 {
 	struct run r = { 0 };
@@ -114,6 +145,8 @@ int main(int argc, char **argv)
 {
 	const char *cmd = argc > 1 ? argv[1] : "--help";
 
+	tsc_start();
+	hold_closed_streams();
 	if (!strcmp(cmd, "run"))
 		return run_main(argc - 1, argv + 1);
 	if (!strcmp(cmd, "pack"))

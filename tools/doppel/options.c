@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define INJECT_MAX 255 /* shim/table.c */
+
 extern char **environ;
 
 void usage(FILE *to)
@@ -204,7 +206,7 @@ static void defaults(struct run *r)
 }
 
 enum { OPT_ON = 256, OPT_ACCEL, OPT_ROOT, OPT_SAVE, OPT_RING0, OPT_NO_ASLR, OPT_TRACE, OPT_INJECT, OPT_GDB, OPT_DRY_RUN,
-       OPT_VERBOSE, OPT_HELP, OPT_VERSION, OPT_MACHINE, OPT_QUIET, OPT_X_RUNNER, OPT_X_GDB, OPT_X_QEMU };
+       OPT_VERBOSE, OPT_HELP, OPT_VERSION, OPT_MACHINE, OPT_QUIET, OPT_X_RUNNER, OPT_X_GDB, OPT_X_QEMU, OPT_X_COMMAND };
 
 static const struct option long_options[] = {
 	{ "on", required_argument, NULL, OPT_ON },          { "accel", required_argument, NULL, OPT_ACCEL },
@@ -219,6 +221,7 @@ static const struct option long_options[] = {
 	{ "user", required_argument, NULL, 'u' },           { "volume", required_argument, NULL, 'v' },
 	{ "x-runner", required_argument, NULL, OPT_X_RUNNER },
 	{ "x-qemu", required_argument, NULL, OPT_X_QEMU },
+	{ "x-command", required_argument, NULL, OPT_X_COMMAND },
 	{ "x-gdb", required_argument, NULL, OPT_X_GDB },
 	{ 0 },
 };
@@ -247,6 +250,16 @@ static void set_gdb(struct run *r, const char *arg)
 	r->gdb_port = port;
 }
 
+/* The kernel parses it; here only what would not survive as one word of its command line. */
+static void add_inject(struct run *r, const char *arg)
+{
+	if (!*arg || strpbrk(arg, " \t\n"))
+		die(EXIT_DOPPEL, "--inject '%s': empty, or with blanks inside", arg);
+	if (strlen(arg) > INJECT_MAX)
+		die(EXIT_DOPPEL, "--inject: longer than %d characters; give it in several", INJECT_MAX);
+	strings_add(&r->inject, arg);
+}
+
 static void take_option(struct run *r, int c, const char *arg)
 {
 	static const char *const bodies[] = { "linuxu", "kvm", NULL }, *const accels[] = { "auto", "kvm", "tcg", NULL },
@@ -272,12 +285,13 @@ static void take_option(struct run *r, int c, const char *arg)
 	case OPT_RING0: r->ring0 = true; break;
 	case OPT_NO_ASLR: r->no_aslr = true; break;
 	case OPT_TRACE: r->trace = true, r->trace_file = arg ? xstrdup(arg) : NULL; break;
-	case OPT_INJECT: strings_add(&r->inject, arg); break;
+	case OPT_INJECT: add_inject(r, arg); break;
 	case OPT_GDB: set_gdb(r, arg); break;
 	case OPT_DRY_RUN: r->dry_run = true; break;
 	case OPT_VERBOSE: r->verbose = true; break;
 	case OPT_QUIET: r->quiet = true; break;
 	case OPT_X_QEMU: strings_add(&r->qemu_args, arg); break;
+	case OPT_X_COMMAND: r->command = xstrdup(arg); break;
 	case OPT_X_GDB: strings_add(&r->gdb_args, arg); break;
 	case OPT_X_RUNNER: strings_add(&r->runner_flags, arg); break;
 	case OPT_HELP: usage(stdout); exit(0);

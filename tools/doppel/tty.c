@@ -1,18 +1,30 @@
 /* The host's terminal: raw while the guest runs (the guest's tty does the line discipline), restored whatever happens. */
 #include "tools/doppel/doppel.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
 
-static struct termios saved;
+static struct termios saved, ours;
 static bool raw;
 
 void tty_restore(void)
 {
-	if (raw)
-		tcsetattr(0, TCSADRAIN, &saved);
+	struct termios now;
+	sigset_t ttou, old;
+
+	if (!raw)
+		return;
 	raw = false;
+	/* What somebody else has set since (a pager that reads our output) is not ours to undo. */
+	if (tcgetattr(0, &now) || now.c_iflag != ours.c_iflag || now.c_lflag != ours.c_lflag || now.c_oflag != ours.c_oflag)
+		return;
+	sigemptyset(&ttou);
+	sigaddset(&ttou, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &ttou, &old);
+	tcsetattr(0, TCSADRAIN, &saved);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
 void tty_raw(const struct run *r)
@@ -29,4 +41,5 @@ void tty_raw(const struct run *r)
 	raw = true;
 	atexit(tty_restore);
 	tcsetattr(0, TCSADRAIN, &t);
+	tcgetattr(0, &ours);
 }
