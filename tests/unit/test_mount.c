@@ -113,7 +113,7 @@ END_TEST
 
 START_TEST(archive_root)
 {
-	make_archive("work");
+	make_archive("srv");
 	make_blob("/srv");
 	fake_cmdline = "root=cpio ro";
 	vfs_init();
