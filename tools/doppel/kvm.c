@@ -246,12 +246,12 @@ static void show(int fd)
 		fwrite(buf, 1, (size_t)n, stderr);
 }
 
-static int end_qemu(pid_t pid)
+static int end_qemu(pid_t pid, bool at_once)
 {
 	int status = 0;
 
 	/* The guest powers off by itself; a stuck QEMU must not keep us. */
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 200 && !at_once; i++) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return status;
 		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
@@ -349,9 +349,8 @@ int run_kvm(struct run *r)
 	int status = broker_run(r, ctl, monitor);
 
 	tty_restore();
-	if (status != GUEST_GONE && status != GUEST_PANIC)
-		kill(pid, SIGKILL); /* its work is done: what it would do now is only tear down */
-	int qemu_status = end_qemu(pid);
+	/* Otherwise its work is done: what it would do now is only tear down. */
+	int qemu_status = end_qemu(pid, status != GUEST_GONE && status != GUEST_PANIC);
 
 	return status >= 0 ? wait_status_to_exit(status) : post_mortem(r, status, qemu_status, log_fd, err_fd);
 }
