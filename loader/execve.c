@@ -67,7 +67,7 @@ static long read_head(struct file *f, char *head)
 	struct uio u;
 
 	memset(head, 0, EXEC_HEAD);
-	uio_kernel(&u, head, EXEC_HEAD - 1, true);
+	uio_kernel(&u, head, EXEC_HEAD, true);
 	return file_pread(f, &u, 0);
 }
 

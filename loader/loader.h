@@ -33,7 +33,8 @@ int elf_map(struct elf_image *e, struct space *s, uint64_t bias);
 /* Where the program headers are in memory, or 0. */
 uint64_t elf_phdr_address(const struct elf_image *e);
 
-/* A `#!` line (head: the file's first bytes): interpreter and optional argument, cut out of head in place.
+/* A `#!` line (head: the file's first len ≤ EXEC_HEAD bytes, in a zeroed buffer of EXEC_HEAD): interpreter and optional
+ * argument, cut out of head in place.
  * 0; -ENOEXEC when there is no interpreter on the line or it is cut off. (execve(2), "Interpreter scripts") */
 int script_parse(char *head, size_t len, char **interp, char **arg);
 

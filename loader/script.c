@@ -9,12 +9,14 @@ static bool blank(char c) { return c == ' ' || c == '\t'; }
 int script_parse(char *head, size_t len, char **interp, char **arg)
 {
 	char *end = memchr(head, '\n', len), *p = head + 2;
+	bool cut = false;
 
-	/* Without a newline the line may be cut: only a path that ends before the limit is known to be whole. */
-	bool cut = !end && len >= EXEC_HEAD;
-
-	if (!end)
-		end = head + len;
+	/* Without a newline the line may be cut: only a path that ends before the limit is known to be whole. The last
+	 * byte of a full head only tells that; it then ends the argument. */
+	if (!end) {
+		end = head + (len < EXEC_HEAD ? len : EXEC_HEAD - 1);
+		cut = len >= EXEC_HEAD && *end && !blank(*end);
+	}
 	while (p < end && blank(*p))
 		p++;
 	*interp = p;

@@ -203,8 +203,19 @@ static void drain_hot(void)
 
 /* ---- allocation ---- */
 
+/* The last pages of files stay, unless for another one: they hold what the program executes, and without them it would
+ * not come to the failed call, or the kill, that ends the shortage, but fault for ever. */
+#define FILE_PAGES_KEPT 64
+
+static size_t file_pages_to_take(size_t want, unsigned flags)
+{
+	size_t there = pagecache_reclaimable(), kept = flags & PA_FILE ? 0 : MIN((size_t)FILE_PAGES_KEPT, total_pages / 128);
+
+	return there > kept ? MIN(want, there - kept) : 0;
+}
+
 /* Frees something that can be had again, without sleeping. False: there is nothing (or this is a nested call). */
-static bool reclaim(unsigned order)
+static bool reclaim(unsigned order, unsigned flags)
 {
 	size_t want = MAX((size_t)1 << order, (size_t)RECLAIM_MIN), n;
 
@@ -213,7 +224,7 @@ static bool reclaim(unsigned order)
 	reclaiming = true;
 	n = slab_reclaim();
 	if (!n)
-		n = pagecache_reclaim(want);
+		n = pagecache_reclaim(file_pages_to_take(want, flags));
 	if (!n)
 		n = dcache_reclaim(want);
 	reclaiming = false;
@@ -245,7 +256,7 @@ struct page *page_alloc(unsigned order, unsigned flags)
 	} else {
 		p = find_block(order);
 		for (unsigned round = 0; !p && !(flags & PA_NORECLAIM); round++) {
-			if ((order > EASY_ORDER && round == RECLAIM_ROUNDS) || !reclaim(order))
+			if ((order > EASY_ORDER && round == RECLAIM_ROUNDS) || !reclaim(order, flags))
 				break;
 			p = find_block(order);
 		}

@@ -40,6 +40,7 @@ enum {
 enum {
 	PA_ZERO = 1 << 0,      /* zeroed */
 	PA_NORECLAIM = 1 << 1, /* fail rather than reclaim */
+	PA_FILE = 1 << 2,      /* for a file's page that can be read again: may take the place of the last of its kind */
 };
 
 /* Takes over the platform's RAM. */

@@ -249,11 +249,11 @@ static unsigned ra_window(struct pagecache *c, uint64_t index, unsigned want, bo
 static unsigned batch_insert(struct pagecache *c, struct page **pages, uint64_t start, unsigned n, uint64_t index,
 			     unsigned want)
 {
-	unsigned i;
+	unsigned i, file = cache_reclaimable(c) ? PA_FILE : 0;
 
 	for (i = 0; i < n && !radix_lookup(&c->tree, start + i); i++) {
 		bool asked = start + i >= index && start + i < index + want;
-		pages[i] = page_new(asked || lru_pages >= RA_LRU_MIN ? 0 : PA_NORECLAIM, PG_BUSY);
+		pages[i] = page_new(asked || lru_pages >= RA_LRU_MIN ? file : PA_NORECLAIM, PG_BUSY);
 		if (!pages[i])
 			break;
 		if (tree_insert(c, start + i, pages[i])) {
@@ -775,6 +775,8 @@ size_t pagecache_reclaim(size_t want)
 	}
 	return freed;
 }
+
+size_t pagecache_reclaimable(void) { return lru_pages; }
 
 void pagecache_stats(size_t *pages, size_t *dirty)
 {

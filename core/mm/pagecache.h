@@ -71,6 +71,7 @@ void pagecache_destroy(struct pagecache *c);
 
 /* Frees up to `want` clean, unreferenced pages; returns how many. Never sleeps. Called by page_alloc(). */
 size_t pagecache_reclaim(size_t want);
+size_t pagecache_reclaimable(void); /* pages that are in question for it */
 
 /* Writes back at least `want` dirty pages of any cache, if there are so many, and waits; returns how many became clean.
  * For callers that may sleep, hold no page busy and met -ENOMEM. */

@@ -4,6 +4,7 @@
 #include "core/main.h"
 #include "core/mm/space.h"
 #include "core/mm/uio.h"
+#include "core/proc/thread.h"
 #include "core/x86_64/regs.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/fstest.h"
@@ -58,6 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fs_mount(super);
 	stack[0] = KSTACK_CANARY;
 	current_thread()->kstack = (char *)stack;
+	fpu_init();
+	OK(fpu_alloc(current_thread()));
 	size_t n = fuzz_word(&in);
 
 	n = MIN(n, in.len);
@@ -72,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_check(!current_proc()->space);
 	}
 	current_thread()->kstack = NULL;
+	fpu_free(current_thread());
 	fs_teardown();
 	return 0;
 }
