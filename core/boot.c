@@ -28,16 +28,16 @@ static char *next_string(char **at, char *end)
 	return s;
 }
 
-static char **string_array(uint32_t n, char **at, char *end)
+static void string_array(char ***out, uint32_t n, char **at, char *end)
 {
 	char **v = kmalloc((n + 1) * sizeof(*v));
 
 	if (!v)
 		panic("boot: no memory for %u arguments; give the guest more with -m", n);
+	*out = v;
 	for (uint32_t i = 0; i < n; i++)
 		v[i] = next_string(at, end);
 	v[n] = NULL;
-	return v;
 }
 
 static void parse_blob(const struct boot_blob *b, size_t len)
@@ -48,17 +48,17 @@ static void parse_blob(const struct boot_blob *b, size_t len)
 		panic("boot blob: bad header (%zu bytes)", len);
 	if (!b->argc || b->argc > MAX_STRINGS || b->envc > MAX_STRINGS)
 		panic("boot blob: %u arguments and %u environment entries", b->argc, b->envc);
-	boot.blob = b;
-	boot.argc = b->argc;
-	boot.envc = b->envc;
+	boot = (struct boot){ .blob = b, .argc = b->argc, .envc = b->envc };
 	boot.path = next_string(&at, end);
-	boot.argv = string_array(b->argc, &at, end);
-	boot.envp = string_array(b->envc, &at, end);
+	string_array(&boot.argv, b->argc, &at, end);
+	string_array(&boot.envp, b->envc, &at, end);
 	boot.cwd = next_string(&at, end);
-	at = (char *)b + ALIGN_UP((size_t)(at - (char *)b), 4);
-	if (b->ngroups > 65536 || at + b->ngroups * sizeof(uint32_t) > end)
+	/* Without groups the padding before them may be missing, too. */
+	size_t groups = ALIGN_UP((size_t)(at - (char *)b), 4);
+
+	if (b->ngroups > 65536 || (b->ngroups && groups + b->ngroups * sizeof(uint32_t) > len))
 		panic("boot blob: %u groups", b->ngroups);
-	boot.groups = (const uint32_t *)at;
+	boot.groups = (const uint32_t *)((const char *)b + groups);
 	hostname_set(b->hostname, strnlen(b->hostname, sizeof(b->hostname)));
 }
 

@@ -126,7 +126,8 @@ void thread_first_run(void (*fn)(void *), void *arg)
 	thread_exit(0);
 }
 
-static void run_next(struct thread *from)
+/* Takes the next thread off the queue, with a slice of its own if others wait. */
+static struct thread *start_next(struct thread *from)
 {
 	struct thread *to = pick_next(from);
 
@@ -136,6 +137,13 @@ static void run_next(struct thread *from)
 		timer_arm(&slice_timer, clock_mono() + SLICE_NS);
 	else
 		timer_cancel(&slice_timer);
+	return to;
+}
+
+static void run_next(struct thread *from)
+{
+	struct thread *to = start_next(from);
+
 	if (to == from)
 		return;
 	switch_to(from, to);
@@ -171,11 +179,10 @@ _Noreturn void sched_end(void)
 	struct thread *t = current_thread();
 
 	t->state = THREAD_DEAD;
-	struct thread *to = pick_next(t);
+	struct thread *to = start_next(t);
 
 	kassert(!ended);
 	ended = t;
-	to->state = THREAD_RUNNING;
 	switch_to(t, to);
 	panic("a dead thread was resumed");
 }

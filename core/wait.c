@@ -35,8 +35,10 @@ unsigned waitq_wake_nr(struct waitq *q, unsigned events, unsigned nr)
 		struct waiter *w = list_entry(p, struct waiter, link);
 		bool exclusive = w->exclusive;
 
-		if (w->wake(w, events) && exclusive && ++woken >= nr)
+		if (exclusive && woken == nr)
 			break;
+		if (w->wake(w, events) && exclusive)
+			woken++;
 	}
 	return woken;
 }
@@ -51,11 +53,14 @@ static bool wake_thread(struct waiter *w, unsigned events)
 	return true;
 }
 
-/* The deadline of a sleeping thread has come. */
+/* The deadline of a sleeping thread has come. One that was woken and only has not run yet keeps its reason: the wake-up,
+ * which may have been an exclusive one, was spent on it. */
 static void sleep_timeout(struct timer *timer)
 {
 	struct thread *t = container_of(timer, struct thread, timer);
 
+	if (t->state != THREAD_BLOCKED)
+		return;
 	waitq_remove(&t->waiter);
 	t->wake_reason = -ETIMEDOUT;
 	sched_wake(t);

@@ -139,7 +139,7 @@ int elf_open(struct file *file, struct elf_image *e, const char **why)
 out:
 	if (r)
 		elf_close(e);
-	else
+	if (r != -ENOEXEC) /* nothing is wrong with the file */
 		*why = NULL;
 	return r;
 }

@@ -51,10 +51,7 @@ static int open_exec(const char *path, struct path *at, struct file **out)
 		return r;
 	struct inode *inode = at->dentry->inode;
 
-	if (!S_ISREG(inode->mode))
-		r = S_ISDIR(inode->mode) ? -EISDIR : -EACCES;
-	else
-		r = inode_permission(inode, MAY_EXEC);
+	r = S_ISREG(inode->mode) ? inode_permission(inode, MAY_EXEC) : -EACCES;
 	if (!r)
 		r = file_new_path(at, O_RDONLY, out);
 	if (r)

@@ -7,7 +7,7 @@
 #include "shim/abi/elf.h"
 
 #define ELF_PHNUM_MAX 1170u /* 64 KiB of program headers, Linux's own limit */
-#define SCRIPT_DEPTH_MAX 4  /* interpreters of interpreters: execve(2) ELOOP beyond */
+#define SCRIPT_DEPTH_MAX 5  /* scripts on the way to a program: execve(2) ELOOP beyond */
 #define EXEC_HEAD 256       /* bytes looked at to tell what a file is: BINPRM_BUF_SIZE */
 
 /* A checked ELF file. */

@@ -94,7 +94,6 @@ void proc_exit(struct proc *p, int status)
 	if (p->sid == p->pid)
 		tty_session_exit(p);
 	adopt_children(p);
-	p->dead_utime += t->utime;
 	p->zombie = true;
 	list_remove(&p->all_link);
 	if (p->parent)

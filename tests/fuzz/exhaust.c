@@ -1,5 +1,6 @@
 /* Takes all there is of one thing: exhaust WHAT. Every kind must end with a right errno, which is printed, or with a kill
- * whose message names -m; never with a panic. Run by tests/fuzz/run-exhaust in small machines. */
+ * whose message names -m; never with a panic. By hand, in a small machine:
+ * doppel run -m 32M -v EMPTY_DIRECTORY:/fz9p -- exhaust WHAT */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

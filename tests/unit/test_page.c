@@ -2,13 +2,17 @@
  *
  * Includes the file under test, so that its free lists can be checked and reclaim be played by the test. */
 #define pagecache_reclaim test_reclaim
+#define pagecache_reclaimable test_reclaimable
 #define dcache_reclaim test_reclaim_dentries
 #define slab_reclaim test_reclaim_slabs
 #include "core/mm/page.c"
 #undef pagecache_reclaim
+#undef pagecache_reclaimable
 #undef dcache_reclaim
 #undef slab_reclaim
 #include "tests/unit/unit.h"
+
+size_t test_reclaimable(void) { return SIZE_MAX; } /* always more than those that are kept */
 
 static struct list held = LIST_INIT(held); /* pages that reclaim may have */
 static unsigned reclaim_calls;

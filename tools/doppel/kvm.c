@@ -299,11 +299,18 @@ static void dry_run(const struct run *r, bool use_kvm)
 }
 
 /* --x-command: a shell runs what --dry-run printed; the control channel has the number that it says. */
-static void shell_command(const struct run *r, struct strings *cmd, int *ctl)
+static void shell_command(const struct run *r, struct strings *cmd, int *ours, int *theirs)
 {
-	if (*ctl != DRY_CTL_FD && (dup2(*ctl, DRY_CTL_FD) < 0 || close(*ctl)))
+	int high = fcntl(*ours, F_DUPFD_CLOEXEC, DRY_CTL_FD + 1);
+
+	if (high < 0 || dup2(*theirs, DRY_CTL_FD) < 0)
 		die(EXIT_DOPPEL, "--x-command: %s", strerror(errno));
-	*ctl = DRY_CTL_FD;
+	if (*ours != DRY_CTL_FD)
+		close(*ours);
+	if (*theirs != DRY_CTL_FD)
+		close(*theirs);
+	*ours = high;
+	*theirs = DRY_CTL_FD;
 	strings_add(cmd, "/bin/sh");
 	strings_add(cmd, "-c");
 	strings_addf(cmd, "exec %s", r->command);
@@ -330,7 +337,7 @@ int run_kvm(struct run *r)
 	if (log_fd < 0 || err_fd < 0)
 		die(EXIT_DOPPEL, "cannot set up the guest's log: %s", strerror(errno));
 	if (r->command)
-		shell_command(r, &cmd, &ctl_qemu);
+		shell_command(r, &cmd, &ctl, &ctl_qemu);
 	else
 		kvm_command(r, &cmd, ctl_qemu, monitor_qemu, log_fd, use_kvm);
 	if (r->verbose) {
