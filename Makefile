@@ -250,6 +250,11 @@ integration: all $(INTEGRATION)
 programs: all $(PROGRAMS)
 	@B=$(B) BODIES="linuxu kvm" tests/programs/run
 	@B=$(B) BODIES=ring0 tests/programs/run hello sqlite
+$(B)/tools-test/%: tests/tools/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ $<
+tools-test: all $(patsubst tests/tools/%.c,$(B)/tools-test/%,$(wildcard tests/tools/*.c))
+	@B=$(B) tests/tools/run
 checks: all $(B)/gen_syscalls_doc
 	@B=$(B) tests/checks/run
 
@@ -279,6 +284,7 @@ help:
 	@echo 'make unit           unit tests; also unit-asan, unit-valgrind'
 	@echo 'make integration    each behaviour natively and on every body'
 	@echo 'make programs       real Debian packages natively and on every body'
+	@echo 'make tools-test     the command line: options, streams, terminals, bad executables, gdb'
 	@echo 'make checks         checks of the tree and the images'
 	@echo 'make fuzz           fuzz targets, a minute each (FUZZ_SECONDS); fuzz-syscalls: random system calls'
 	@echo 'make bench          beside native Linux and a Linux guest'
@@ -299,6 +305,6 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all clean docs docs-check unit unit-asan unit-valgrind fuzz fuzz-short fuzz-syscalls integration programs checks demo test test-all bench help
+.PHONY: all clean docs docs-check tools-test unit unit-asan unit-valgrind fuzz fuzz-short fuzz-syscalls integration programs checks demo test test-all bench help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -15,7 +15,7 @@ static int read_exactly(struct file *f, void *buf, size_t len, uint64_t off)
 	struct uio u;
 	long n;
 
-	if (off > INT64_MAX)
+	if (off > INT64_MAX - len)
 		return -ENOEXEC;
 	uio_kernel(&u, buf, len, true);
 	n = file_pread(f, &u, (int64_t)off);

@@ -43,15 +43,17 @@ static uint64_t random_pages(unsigned bits)
 }
 
 /* Finds and checks an executable: search and execute permission, a regular file, nobody writing to it. */
-static int open_exec(const char *path, struct path *at, struct file **out)
+static int open_exec(const char *path, struct path *at, struct file **out, const char **why)
 {
 	int r = vfs_lookup(AT_FDCWD, path, 0, at);
 
+	*why = NULL;
 	if (r)
 		return r;
 	struct inode *inode = at->dentry->inode;
 
 	r = S_ISREG(inode->mode) ? inode_permission(inode, MAY_EXEC) : -EACCES;
+	*why = S_ISDIR(inode->mode) ? "is a directory" : NULL;
 	if (!r)
 		r = file_new_path(at, O_RDONLY, out);
 	if (r)
@@ -136,10 +138,12 @@ static int find_image(struct exec *x)
 
 	for (unsigned depth = 0;; depth++) {
 		struct file *f;
-		int r = open_exec(x->path, &x->at, &f);
+		int r = open_exec(x->path, &x->at, &f, &x->why);
 
+		if (r && depth)
+			x->why = r == -ENOENT ? "the script's interpreter does not exist" : NULL;
 		if (r)
-			return depth && r == -ENOENT ? (x->why = "the script's interpreter does not exist", r) : r;
+			return r;
 		long n = read_head(f, head);
 
 		if (n < 2 || head[0] != '#' || head[1] != '!')
@@ -167,7 +171,7 @@ static int find_interp(struct exec *x)
 
 	if (!x->exe.interp)
 		return 0;
-	r = open_exec(x->exe.interp, &at, &f);
+	r = open_exec(x->exe.interp, &at, &f, &x->why);
 	if (r) {
 		x->why = r == -ENOENT ? "its ELF interpreter (dynamic loader) is not in the guest's root" : NULL;
 		return r;

@@ -69,8 +69,6 @@ static _Noreturn void machine_exit(int status)
 
 void proc_exit(struct proc *p, int status)
 {
-	struct thread *t = current_thread();
-
 	p->exiting = true;
 	p->exit_status = status;
 	shim_exit_trace(status);

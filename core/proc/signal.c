@@ -83,6 +83,12 @@ int signal_send_thread(struct thread *t, const struct siginfo *si)
 	return 0;
 }
 
+/* t would take the signal now, or sleeps in rt_sigtimedwait for it. */
+static bool wants(const struct thread *t, int sig)
+{
+	return (~t->sig_mask | t->sig_wait) & SIG_BIT(sig);
+}
+
 int signal_send_proc(struct proc *p, const struct siginfo *si)
 {
 	struct thread *target = NULL;
@@ -94,11 +100,10 @@ int signal_send_proc(struct proc *p, const struct siginfo *si)
 	list_each(l, &p->threads) {
 		struct thread *t = list_entry(l, struct thread, proc_link);
 
-		if (!target || !(t->sig_mask & SIG_BIT(si->signo))) {
+		if (!target || wants(t, si->signo))
 			target = t;
-			if (!(t->sig_mask & SIG_BIT(si->signo)))
-				break;
-		}
+		if (wants(t, si->signo))
+			break;
 	}
 	if (!target)
 		return 0;
@@ -114,8 +119,8 @@ void signal_force(const struct siginfo *si)
 	struct thread *t = current_thread();
 	struct sigaction_k *a = &t->proc->sigactions->action[si->signo - 1];
 
-	if (a->handler == SIG_IGN)
-		a->handler = SIG_DFL;
+	if (a->handler == SIG_IGN || (t->sig_mask & SIG_BIT(si->signo)))
+		a->handler = SIG_DFL; /* sigaction(2): the default action, even if there is a handler */
 	t->sig_mask &= ~SIG_BIT(si->signo);
 	t->sig_pending |= SIG_BIT(si->signo);
 	plat_cpu()->work |= WORK_SIGNAL;

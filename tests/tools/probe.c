@@ -1,7 +1,7 @@
 /* What the command line's tests run inside: one program, many small jobs, each printing what it sees.
  *
- *   probe exit N | kill SIG | args … | env | env NAME | isatty | size | both | where | sum | gen BYTES | cat | raw | winch N
- *         wait | ignore | spin | deaf | textbusy | groups | closed | deep */
+ *   probe exit N | kill SIG | args … | env [NAME] | isatty | size | both | where | sum | gen BYTES | cat | lines | raw | winch N
+ *         wait | ignore | spin | textbusy | groups | closed | crash | hog MIB */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -158,9 +158,8 @@ static int ready_then(const char *what)
 			signal(s, SIG_IGN);
 	puts("ready");
 	fflush(stdout);
-	if (!strcmp(what, "spin"))
-		for (volatile unsigned long i = 0;; i++)
-			;
+	for (volatile unsigned long i = 0; !strcmp(what, "spin");)
+		i++;
 	if (!strcmp(what, "ignore")) {
 		char c;
 
@@ -225,6 +224,8 @@ int main(int argc, char **argv)
 		return gen(strtoull(arg, NULL, 10));
 	if (!strcmp(job, "cat"))
 		return copy();
+	if (!strcmp(job, "lines")) /* cat, but says when it listens */
+		return write(2, "ready\n", 6), copy();
 	if (!strcmp(job, "raw"))
 		return raw();
 	if (!strcmp(job, "winch"))

@@ -1,5 +1,5 @@
-/* ELF files: what is refused and why, and that what is accepted is mapped as its headers say. The files are made here, byte
- * by byte, in a tmpfs; each refusal is a good file with one thing wrong. */
+/* ELF files: what is refused and why, and that what is accepted is mapped as its headers say. The files are made here,
+ * byte by byte, in a tmpfs; each refusal is a good file with one thing wrong. */
 #include "core/mm/space.h"
 #include "core/mm/uio.h"
 #include "loader/loader.h"
@@ -463,6 +463,7 @@ START_TEST(allocation_failures)
 		struct file *f;
 		int r = t_open("/elf", O_RDONLY, 0, &f);
 
+		why = NULL;
 		if (!r)
 			r = elf_open(f, &e, &why);
 		if (!r) {

@@ -184,7 +184,8 @@ START_TEST(output_is_erased)
 	for (size_t i = 0; i < pool_used; i++)
 		ck_fast(pool[i] == 0);
 	memcpy(before, key, sizeof(key));
-	random_bytes(out, sizeof(pool));
+	random_bytes(out, sizeof(out)); /* the next refill */
+	random_bytes(out, sizeof(out));
 	ck_assert_mem_ne(before, key, sizeof(key));
 }
 END_TEST

@@ -1,6 +1,6 @@
 /* The frequency of the host's time stamp counter, for the guest's clock under TCG, whose rdtsc is the host's: measured over
  * doppel's own start-up, a millisecond or two, without waiting for it. The clock is read between two readings of the
- * counter; the closest pair of a few counts. Some 50 ns in 1 ms are as good as what the guest would measure itself. */
+ * counter; the closest pair of a few counts. Some 20 ns in 0.2 ms are no worse than what the guest would measure itself. */
 #include "tools/doppel/doppel.h"
 
 #include <time.h>
@@ -8,7 +8,7 @@
 
 #define TRIES 8
 #define CLOSE_TICKS 2000    /* about a microsecond: a wider pair was interrupted */
-#define SHORTEST_NS 500000
+#define SHORTEST_NS 200000
 
 struct moment {
 	uint64_t tsc, ns, width;
