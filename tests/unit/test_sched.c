@@ -26,14 +26,19 @@ static void setup(void)
 	plat_cpu()->work = 0;
 }
 
+/* Threads that ended have left the redzones of their last frames on stacks that are free pages now. */
+static void forget_redzones(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	__asan_unpoison_memory_region(plat_direct_map() + FAKE_RAM_BASE, RAM);
+#endif
+}
+
 static void teardown(void)
 {
 	ck_assert_int_eq(current_thread()->state, THREAD_RUNNING);
 	fake_check_leaks();
-#ifdef __SANITIZE_ADDRESS__
-	/* Threads that ended have left the redzones of their last frames on stacks that are free pages now. */
-	__asan_unpoison_memory_region(plat_direct_map() + FAKE_RAM_BASE, RAM);
-#endif
+	forget_redzones();
 }
 
 static struct thread *spawn(void (*fn)(void *), const char *name)
@@ -278,6 +283,7 @@ START_TEST(ended_threads_are_freed)
 		spawn(end_early, "a");
 		spawn(note, "b");
 		run_others();
+		forget_redzones();
 	}
 	page_stats(&after);
 	ck_assert_uint_eq(before.free, after.free);

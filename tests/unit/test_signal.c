@@ -217,7 +217,9 @@ START_TEST(default_actions)
 {
 	bool thread = _i % 2;
 
-	for (int sig = 1; sig <= NSIG; sig++) {
+	static int sig; /* survives the jump out of the exit */
+
+	for (sig = 1; sig <= NSIG; sig++) {
 		if (sig == SIGCHLD || sig == SIGCONT || sig == SIGURG || sig == SIGWINCH || (sig >= SIGSTOP && sig <= SIGTTOU))
 			continue;
 		if (thread)

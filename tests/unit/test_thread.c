@@ -2,6 +2,9 @@
 #include "core/main.h"
 #include "core/mm/page.h"
 #include "tests/unit/filetest.h"
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 #define RAM (16ul << 20)
 
@@ -17,6 +20,10 @@ static void teardown(void)
 {
 	ck_assert_uint_eq(p->nthreads, 1);
 	fake_check_leaks();
+#ifdef __SANITIZE_ADDRESS__
+	/* A thread that ended has left the redzones of its last frames on a stack that is free pages now. */
+	__asan_unpoison_memory_region(plat_direct_map() + FAKE_RAM_BASE, RAM);
+#endif
 }
 
 static struct thread *new_thread(void)
