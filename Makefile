@@ -55,7 +55,7 @@ KEXPORT   := core_main syscall_active syscall_kind syscall_unknown trap_fault tr
              page_alloc page_put page_va va_to_pa pa_to_page memcpy memmove memset memcmp memchr strlen \
              strnlen strcmp strncmp strchr strrchr strstr
 
-all: $(B)/doppel-linuxu $(B)/doppel-kvm $(B)/doppel
+all: $(B)/doppel-linuxu $(B)/doppel-kvm $(B)/doppel $(B)/doppel.py
 
 # ---- the kernel object ----
 KOBJ      := $(KSRC:%.c=$(B)/k/%.o) $(KASM:%.S=$(B)/k/%.o)
@@ -138,6 +138,9 @@ $(B)/tools/%.o: tools/doppel/%.c
 $(B)/doppel: $(DOPPEL_C:%=$(B)/tools/%.o)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $^
+
+$(B)/doppel.py: tools/gdb/doppel.py
+	$(Q)cp $< $@
 
 # ---- unit tests: the same sources, compiled for this host, with a fake platform ----
 # Left out: what the fake platform or the host's libc stands in for.

@@ -150,8 +150,10 @@ static int find_image(struct exec *x)
 			return n < 0 ? (file_put(f), (int)n) : open_image(x, f);
 		file_put(f);
 		path_put(&x->at);
-		if (depth >= SCRIPT_DEPTH_MAX)
+		if (depth >= SCRIPT_DEPTH_MAX) {
+			x->why = "too many interpreters of interpreters (#! lines)";
 			return -ELOOP;
+		}
 		r = script_parse(head, (size_t)n, &interp, &arg);
 		if (r) {
 			x->why = "no interpreter on its #! line";

@@ -86,14 +86,14 @@ static void send_frame(struct broker *b, uint32_t type, const void *p, size_t n)
 static void send_winsize(struct broker *b)
 {
 	struct winsize ws;
-	uint16_t v[2];
+	uint16_t v[2] = { 0, 0 };
 
 	for (int fd = 0; fd < 3; fd++)
 		if (!ioctl(fd, TIOCGWINSZ, &ws)) {
 			v[0] = ws.ws_row, v[1] = ws.ws_col;
-			send_frame(b, CTL_WINSIZE, v, sizeof(v));
-			return;
+			break;
 		}
+	send_frame(b, CTL_WINSIZE, v, sizeof(v)); /* a terminal by -t alone has none */
 }
 
 /* Writes what o's descriptor takes without blocking. */

@@ -26,7 +26,7 @@ static void line(bool ok, const char *what, const char *detail, const char *reme
 
 bool in_path(const char *name)
 {
-	const char *path = getenv("PATH");
+	const char *path = getenv("PATH") ? getenv("PATH") : "/bin:/usr/bin"; /* as execvp(3) */
 	char file[4096];
 
 	while (path && *path) {

@@ -284,6 +284,8 @@ static int post_mortem(const struct run *r, int status, int qemu_status, int log
 		warn_("the guest ended without a status: QEMU was killed by signal %d", WTERMSIG(qemu_status));
 	else if (WEXITSTATUS(qemu_status) == 0 && r->mem < 8u << 20)
 		warn_("the guest ended without a status; its memory is small: give it more with -m");
+	else if (r->mem / 4096 > (uint64_t)sysconf(_SC_PHYS_PAGES))
+		warn_("the guest did not start; -m asks for more than this host's memory");
 	else
 		warn_("the guest ended without a status (QEMU's exit status %d)", WEXITSTATUS(qemu_status));
 	return EXIT_DOPPEL;

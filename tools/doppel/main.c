@@ -123,11 +123,11 @@ void print_command(FILE *to, const struct strings *cmd)
 }
 
 /* A standard stream that the caller closed stays closed to the program, and none of our own descriptors may take its
- * number: it is held by one that is good for nothing (stdio_kind() knows it by that) and ends with exec. */
+ * number: it is held by one that is good for nothing, by which stdio_kind() and the runner know it. */
 static void hold_closed_streams(void)
 {
 	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/", O_PATH | O_CLOEXEC) != fd)
+		if (fcntl(fd, F_GETFD) < 0 && open("/", O_PATH) != fd)
 			exit(EXIT_DOPPEL);
 }
 

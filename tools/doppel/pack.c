@@ -1,8 +1,8 @@
 /* doppel pack: a self-contained root as a cpio archive (newc), with exactly the files a program needs: itself, its ELF
  * interpreter, its libraries found recursively as ld.so(8) would, script interpreters, and what -v adds.
  *
- * Symbolic links on the way are kept, directories are made as needed. The data of files of a page and more starts on a
- * page boundary (the name field is padded with NULs), so that the kernel can use pages in place. */
+ * Symbolic links on the way are kept, directories are made as needed. The archive is an ordinary one (cpio(5)), which Linux
+ * unpacks, too. What -v adds is taken as data: its libraries are added where it is an executable, and it may be anything. */
 #include "tools/doppel/doppel.h"
 
 #include <elf.h>
@@ -18,14 +18,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE 4096u
-
 static FILE *out;
 static uint64_t out_at;
 static unsigned next_ino = 1;
 static struct strings done;     /* guest paths already in the archive */
 static struct strings lib_dirs; /* default library directories, ld.so.conf's first */
 static size_t files, libraries;
+static bool extras; /* what -v names is being added */
+static char *unfinished; /* the archive under its preliminary name */
+
+static void remove_unfinished(void)
+{
+	if (unfinished)
+		unlink(unfinished);
+}
 
 static bool seen(const char *guest)
 {
@@ -45,7 +51,7 @@ static void put(const void *p, size_t n)
 
 static void pad(unsigned align)
 {
-	static const char zero[PAGE];
+	static const char zero[4];
 
 	put(zero, (align - out_at % align) % align);
 }
@@ -55,62 +61,68 @@ static void entry(const char *guest, const struct stat *st, const void *data, si
 {
 	char header[256];
 	size_t name = strlen(guest) + 1;
-	uint64_t data_at = out_at + 110 + name;
 
-	if (size >= PAGE)
-		name += (PAGE - data_at % PAGE) % PAGE;
 	snprintf(header, sizeof(header), "070701%08X%08X%08X%08X%08X%08lX%08zX%08X%08X%08X%08X%08zX%08X", next_ino++,
 		 (unsigned)st->st_mode, 0u, 0u, S_ISDIR(st->st_mode) ? 2u : 1u, (unsigned long)st->st_mtime & 0xffffffff, size, 0u,
 		 0u, 0u, 0u, name, 0u); /* 6 + 13 × 8 = 110 characters */
 	put(header, 110);
-	char *field = xmalloc(name);
-
-	memset(field, 0, name);
-	strcpy(field, guest);
-	put(field, name);
-	free(field);
+	put(guest, name);
 	pad(4);
 	put(data, size);
 	pad(4);
 }
 
-static void add_parents(const char *guest)
+/* A directory as the host has it, or an ordinary one. */
+static void add_directory(const char *guest)
 {
-	struct stat st = { .st_mode = S_IFDIR | 0755 };
-	char *path = xstrdup(guest);
+	struct stat st = { .st_mode = S_IFDIR | 0755 }, real;
+	char *host = xasprintf("/%s", guest);
 
-	for (char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
-		*p = 0;
-		if (!seen(path)) {
-			char *host = xasprintf("/%s", path);
-			struct stat real;
+	if (!stat(host, &real) && S_ISDIR(real.st_mode))
+		st.st_mode = real.st_mode;
+	entry(guest, &st, "", 0);
+	free(host);
+}
 
-			if (!lstat(host, &real) && S_ISLNK(real.st_mode)) {
-				char target[PATH_MAX];
-				ssize_t n = readlink(host, target, sizeof(target));
+/* If guest is a symbolic link to a directory on the host, keeps the link; the directory it leads to, or NULL. */
+static char *add_link(const char *guest)
+{
+	char *host = xasprintf("/%s", guest), *resolved = NULL, target[PATH_MAX];
+	struct stat st;
+	ssize_t n;
 
-				if (n > 0)
-					entry(path, &real, target, (size_t)n);
-				char *resolved = realpath(host, NULL);
-
-				if (resolved) {
-					char *inner = xasprintf("%s/x", resolved + 1);
-
-					add_parents(inner);
-					free(inner);
-				}
-				free(resolved);
-			} else {
-				if (!stat(host, &real) && S_ISDIR(real.st_mode))
-					st.st_mode = real.st_mode;
-				entry(path, &st, "", 0);
-				st.st_mode = S_IFDIR | 0755;
-			}
-			free(host);
-		}
-		*p = '/';
+	if (!lstat(host, &st) && S_ISLNK(st.st_mode) && (n = readlink(host, target, sizeof(target))) > 0) {
+		resolved = realpath(host, NULL);
+		if (resolved && !seen(guest))
+			entry(guest, &st, target, (size_t)n);
 	}
-	free(path);
+	free(host);
+	return resolved;
+}
+
+/* Adds the directories above guest, and the links among them. Where guest is without those links (malloc'ed): an archive's
+ * names must not lead through links. */
+static char *add_parents(const char *guest)
+{
+	char *path = xstrdup(guest), *p = path;
+
+	while ((p = strchr(p, '/'))) {
+		*p = 0;
+		char *resolved = add_link(path);
+
+		if (resolved) {
+			char *direct = xasprintf("%s/%s", resolved + 1, p + 1);
+
+			free(resolved);
+			free(path);
+			p = path = direct; /* which has its own parents */
+			continue;
+		}
+		if (!seen(path))
+			add_directory(path);
+		*p++ = '/';
+	}
+	return path;
 }
 
 static void add_needs(const char *host, const char *data, size_t size, int depth);
@@ -142,11 +154,11 @@ static void add_regular(const char *host, const char *guest, const struct stat *
 static void add_path(const char *host, const char *guest, bool needs, int depth)
 {
 	struct stat st;
-	char *own = guest ? xstrdup(guest) : xstrdup(host + 1);
 
 	if (lstat(host, &st))
 		die(EXIT_DOPPEL, "%s: %s", host, strerror(errno));
-	add_parents(own);
+	char *own = add_parents(guest ? guest : host + 1);
+
 	if (seen(own)) {
 		free(own);
 		return;
@@ -319,6 +331,8 @@ static void add_needs(const char *host, const char *data, size_t size, int depth
 	}
 	if (size < sizeof(*e) || memcmp(e->e_ident, ELFMAG, SELFMAG))
 		return;
+	if (extras && (e->e_type != ET_EXEC && e->e_type != ET_DYN))
+		return; /* an object file, a core */
 	if (e->e_ident[EI_CLASS] != ELFCLASS64 || e->e_machine != EM_X86_64 || e->e_phentsize != sizeof(Elf64_Phdr) ||
 	    e->e_phoff > size || (uint64_t)e->e_phnum * sizeof(Elf64_Phdr) > size - e->e_phoff)
 		die(EXIT_DOPPEL, "%s: not a well-formed x86-64 ELF file", host);
@@ -343,9 +357,11 @@ static int add_tree_entry(const char *path, const struct stat *st, int type, str
 		char target[PATH_MAX];
 		ssize_t n = readlink(path, target, sizeof(target));
 
-		add_parents(guest);
-		if (n > 0 && !seen(guest))
-			entry(guest, st, target, (size_t)n);
+		char *own = add_parents(guest);
+
+		if (n > 0 && !seen(own))
+			entry(own, st, target, (size_t)n);
+		free(own);
 	} else if (*guest) {
 		add_path(path, guest, true, 0);
 	}
@@ -414,6 +430,8 @@ int pack_main(int argc, char **argv)
 	out = fopen(tmp, "we");
 	if (!out)
 		die(EXIT_DOPPEL, "%s: %s", tmp, strerror(errno));
+	unfinished = tmp;
+	atexit(remove_unfinished);
 	read_ld_conf("/etc/ld.so.conf");
 	static const char *const standard[] = { "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64",
 						"/lib", "/usr/lib" };
@@ -422,11 +440,13 @@ int pack_main(int argc, char **argv)
 		strings_add(&lib_dirs, standard[i]);
 	for (size_t i = 0; i < programs.n; i++)
 		add_program(programs.v[i]);
+	extras = true;
 	for (size_t i = 0; i < extra.n; i++)
 		add_extra(extra.v[i]);
 	entry("TRAILER!!!", &trailer, "", 0);
 	if (fclose(out) || rename(tmp, image))
 		die(EXIT_DOPPEL, "%s: %s", image, strerror(errno));
+	unfinished = NULL;
 	printf("%s: %zu files (%zu library references), %llu KiB\n", image, files, libraries,
 	       (unsigned long long)out_at / 1024);
 	return 0;

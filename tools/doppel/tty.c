@@ -38,6 +38,9 @@ void tty_raw(const struct run *r)
 		return;
 	t = saved;
 	cfmakeraw(&t);
+	/* Output goes elsewhere, to a program of ours or not, whose lines on this terminal need their carriage returns. */
+	if (!isatty(1))
+		t.c_oflag |= saved.c_oflag & OPOST;
 	raw = true;
 	atexit(tty_restore);
 	tcsetattr(0, TCSADRAIN, &t);
