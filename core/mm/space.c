@@ -536,6 +536,14 @@ static long vma_place(struct space *s, const struct vma *v, vaddr_t addr, unsign
 /* Nothing happens here: debuggers stop on it to take the symbols of what was mapped (tools/gdb/doppel.py). */
 __attribute__((noinline)) void debug_file_mapped(void) { __asm__ volatile("" ::: "memory"); }
 
+/* A debugger reads code before it places a breakpoint, and then writes there: the pages must be present. */
+static void code_mapped(struct space *s, vaddr_t start, vaddr_t end)
+{
+	if (boot_flag("debug"))
+		space_populate(s, start, end, PROT_READ);
+	debug_file_mapped();
+}
+
 static int check_fixed(vaddr_t addr, size_t len)
 {
 	if (addr & PAGE_MASK)
@@ -590,7 +598,7 @@ long space_mmap(struct space *s, vaddr_t addr, size_t len, unsigned prot, unsign
 		return r;
 	}
 	if (file && (prot & PROT_EXEC))
-		debug_file_mapped();
+		code_mapped(s, (vaddr_t)r, (vaddr_t)r + len);
 	if ((flags & (MAP_POPULATE | MAP_LOCKED)) && !(flags & MAP_NONBLOCK) && (prot & PROT_ANY))
 		space_populate(s, (vaddr_t)r, (vaddr_t)r + len, prot & PROT_WRITE ? PROT_WRITE : PROT_READ);
 	return r;

@@ -261,6 +261,10 @@ static void add_library(const char *host, const char *name, const char *runpath,
 {
 	char *lib = find_library(name, runpath, origin);
 
+	if (!lib && extras) {
+		warn_("%s needs %s, which is not found; packed without it", host, name);
+		return;
+	}
 	if (!lib)
 		die(EXIT_DOPPEL, "%s needs %s, which is not found; install its package or set LD_LIBRARY_PATH", host, name);
 	libraries++;
@@ -300,7 +304,7 @@ static void add_dynamic(const char *host, const char *data, size_t size, const E
 	free(origin);
 }
 
-static void add_script_interp(const char *data, size_t size, int depth)
+static void add_script_interp(const char *host, const char *data, size_t size, int depth)
 {
 	char line[256] = "";
 
@@ -308,6 +312,11 @@ static void add_script_interp(const char *data, size_t size, int depth)
 	line[strcspn(line, "\n")] = 0;
 	char *interp = strtok(line + 2, " \t"), *arg = interp ? strtok(NULL, " \t") : NULL;
 
+	if (interp && access(interp, F_OK)) {
+		if (!extras)
+			die(EXIT_DOPPEL, "%s: its interpreter %s does not exist", host, interp);
+		return; /* a module that could also be run, somewhere else */
+	}
 	if (interp && *interp == '/')
 		add_path(interp, NULL, true, depth + 1);
 	if (interp && arg && !strcmp(interp, "/usr/bin/env")) {
@@ -326,7 +335,7 @@ static void add_needs(const char *host, const char *data, size_t size, int depth
 	if (depth > 64)
 		die(EXIT_DOPPEL, "%s: libraries or scripts nested too deeply", host);
 	if (size > 2 && data[0] == '#' && data[1] == '!') {
-		add_script_interp(data, size, depth);
+		add_script_interp(host, data, size, depth);
 		return;
 	}
 	if (size < sizeof(*e) || memcmp(e->e_ident, ELFMAG, SELFMAG))
