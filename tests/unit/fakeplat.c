@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <valgrind/valgrind.h>
+
 #include "core/cpu.h"
 #include "core/file/file.h"
 #include "core/lib/util.h"
@@ -129,7 +131,12 @@ struct page *__real_page_alloc(unsigned order, unsigned flags);
 struct page *__wrap_page_alloc(unsigned order, unsigned flags);
 struct page *__wrap_page_alloc(unsigned order, unsigned flags)
 {
-	return fake_alloc_fails() ? NULL : __real_page_alloc(order, flags);
+	struct page *p = fake_alloc_fails() ? NULL : __real_page_alloc(order, flags);
+
+	/* It may become a kernel stack: Valgrind must know one to follow a switch to it. */
+	if (p && order == KSTACK_ORDER)
+		VALGRIND_STACK_REGISTER(page_va(p), (char *)page_va(p) + KSTACK_SIZE);
+	return p;
 }
 
 /* ---- RAM ---- */
