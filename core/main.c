@@ -84,7 +84,6 @@ static _Noreturn void cannot_start(const char *path, int err, const char *why)
 			  : err == -ENOEXEC ? "not an x86-64 ELF executable or script"
 			  : err == -ELIBBAD ? "its interpreter is not a usable ELF file"
 			  : err == -ENOMEM ? "not enough memory; give the guest more with -m"
-			  : err == -EISDIR ? "is a directory"
 			  : err == -E2BIG ? "arguments and environment are too long"
 					   : NULL;
 
@@ -119,7 +118,7 @@ static int exec_along_path(const struct boot *b, const char **why)
 		if ((size_t)ksnprintf(file, sizeof(file), "%.*s/%s", (int)n, n ? path : ".", b->path) < sizeof(file)) {
 			int r = exec_image(file, b->argv, b->envp, why);
 
-			if (r != -ENOENT && r != -ENOTDIR && r != -EACCES && r != -EISDIR)
+			if (r != -ENOENT && r != -ENOTDIR && r != -EACCES)
 				return r;
 			if (r == -EACCES || *why)
 				result = r;

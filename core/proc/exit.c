@@ -20,7 +20,8 @@
 
 #define PROGRAM_PID 2
 
-void proc_release(struct proc *p)
+/* Timers, files and memory: what others could see of a process. */
+static void let_go(struct proc *p)
 {
 	struct fdtable *files = p->files;
 	struct space *space = p->space;
@@ -35,6 +36,11 @@ void proc_release(struct proc *p)
 		plat_space_switch(NULL);
 		space_put(space);
 	}
+}
+
+void proc_release(struct proc *p)
+{
+	let_go(p);
 	if (p->exe->dentry)
 		inode_allow_write(p->exe->dentry->inode);
 	path_put(p->exe);
@@ -75,17 +81,7 @@ void proc_exit(struct proc *p, int status)
 	/* The program's own files must be closed before the file systems are shut down; the thread keeps its process for the
 	 * cwd and identity that write-back may look at. */
 	if (p->pid == PROGRAM_PID) {
-		struct fdtable *files = p->files;
-
-		timer_cancel(&p->itimer_real);
-		posix_timers_free(p);
-		fdtable_put(files);
-		p->files = NULL;
-		if (p->space) {
-			plat_space_switch(NULL);
-			space_put(p->space);
-			p->space = NULL;
-		}
+		let_go(p);
 		machine_exit(status);
 	}
 	proc_release(p);
