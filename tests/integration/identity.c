@@ -45,7 +45,8 @@ int main(void)
 	FACT(CPU_COUNT(&set) >= 1);
 	SHOW(sched_yield());
 	SHOW(getpriority(PRIO_PROCESS, 0));
-	SHOW(getsid(0) > 0);
+	SHOW(getsid(0) >= 0); /* 0: the leader is outside this PID namespace */
+	SHOW(getsid(-1));
 	if (getuid() == 0) {
 		SHOW(setgroups(0, NULL));
 		SHOW(setresgid(1000, 1000, 1000));
