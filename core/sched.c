@@ -91,7 +91,7 @@ static void switch_to(struct thread *from, struct thread *to)
 
 	account(from, to);
 	if (from->kstack)
-		kassert(*(uint64_t *)from->kstack == KSTACK_CANARY);
+		kassert(((struct kstack *)from->kstack)->canary == KSTACK_CANARY);
 	cpu->current = to;
 	cpu->kstack_top = (uint64_t)(to->kstack + KSTACK_SIZE);
 	if (to->proc && to->proc->space && (!from->proc || from->proc->space != to->proc->space))

@@ -20,7 +20,7 @@
 
 KEEPS_REGS long sys_getpid(void)
 {
-	return plat_cpu()->current->proc->pid;
+	return kstack_thread()->proc->pid;
 }
 
 long sys_gettid(void)
@@ -30,7 +30,7 @@ long sys_gettid(void)
 
 KEEPS_REGS long sys_getppid(void)
 {
-	return plat_cpu()->current->proc->parent->pid;
+	return kstack_thread()->proc->parent->pid;
 }
 
 long sys_getuid(void)

@@ -37,7 +37,8 @@ static int thread_alloc(void (*fn)(void *), void *arg, struct thread **out)
 		return -ENOMEM;
 	}
 	t->kstack = page_va(stack);
-	*(uint64_t *)t->kstack = KSTACK_CANARY;
+	kassert(!((uint64_t)t->kstack & (KSTACK_SIZE - 1)));
+	*(struct kstack *)t->kstack = (struct kstack){ KSTACK_CANARY, t };
 	t->refs = 1;
 	t->state = THREAD_BLOCKED;
 	list_init(&t->run_link);
