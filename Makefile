@@ -127,6 +127,8 @@ $(B)/doppel-linuxu: $(LINUXU_OBJ) $(B)/kernel.o plat/linuxu/linuxu.ld tools/mkks
 $(B)/doppel-kvm: $(KVM_OBJ) $(B)/kernel.o plat/kvm/kvm.ld tools/mkksyms
 	$(call say,LINK,$@)
 	$(call link_body,$@,plat/kvm/kvm.ld,$(KVM_OBJ) $(B)/kernel.o)
+	$(Q)$(OBJCOPY) --only-keep-debug $@ $@.debug # QEMU would read the symbols at every start; gdb finds them here
+	$(Q)$(OBJCOPY) --strip-all --add-gnu-debuglink=$@.debug $@
 
 # ---- the command line ----
 DOPPEL_C := main options boot linuxu kvm broker tty tsc pack doctor gdb

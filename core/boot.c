@@ -7,6 +7,7 @@
 #include "core/main.h"
 #include "core/mm/slab.h"
 #include "core/printf.h"
+#include "core/random.h"
 #include "plat/plat.h"
 #include "shim/abi/errno.h"
 
@@ -40,6 +41,17 @@ static void string_array(char ***out, uint32_t n, char **at, char *end)
 	v[n] = NULL;
 }
 
+/* The seed is erased: who reads the blob later must not learn what was handed out. */
+static void take_seed(const uint8_t *seed)
+{
+	static const uint8_t none[RANDOM_SEED];
+
+	if (!memcmp(seed, none, sizeof(none)))
+		return;
+	random_seed(seed);
+	memset((void *)(uintptr_t)seed, 0, sizeof(none));
+}
+
 static void parse_blob(const struct boot_blob *b, size_t len)
 {
 	char *at = (char *)(b + 1), *end = (char *)b + len;
@@ -60,6 +72,7 @@ static void parse_blob(const struct boot_blob *b, size_t len)
 		panic("boot blob: %u groups", b->ngroups);
 	boot.groups = (const uint32_t *)((const char *)b + groups);
 	hostname_set(b->hostname, strnlen(b->hostname, sizeof(b->hostname)));
+	take_seed(b->seed);
 }
 
 void boot_parse(void)

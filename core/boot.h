@@ -31,6 +31,7 @@ struct boot_blob {
 	uint32_t ngroups;
 	uint64_t rlimit_nofile, rlimit_stack;
 	char hostname[64];
+	uint8_t seed[32]; /* for the random generator (RANDOM_SEED); zeroes: none, the platform is asked instead */
 };
 
 #ifdef DOPPEL_KERNEL

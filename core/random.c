@@ -1,7 +1,8 @@
 /* The kernel's random generator: ChaCha20 (RFC 8439) with fast key erasure.
  *
  * Each refill makes a few blocks; the first 32 bytes become the next key, so what was handed out cannot be computed from
- * the state afterwards. Seeded at first use; the host is asked again every 64 refills. */
+ * the state afterwards. Seeded by the boot blob, else by the platform at first use, which makes it look for a device; the
+ * platform is asked again every 64 refills. */
 #include "core/random.h"
 #include "core/lib/string.h"
 #include "plat/plat.h"
@@ -12,6 +13,7 @@ static uint32_t key[8];
 static unsigned char pool[BLOCKS * 64];
 static size_t pool_used = sizeof(pool);
 static unsigned refills;
+static bool seeded; /* by random_seed(), and not refilled since */
 
 static inline uint32_t rotl(uint32_t x, int n) { return x << n | x >> (32 - n); }
 
@@ -41,18 +43,25 @@ static void chacha_block(uint32_t counter, unsigned char *out)
 
 static void refill(void)
 {
-	if (refills++ % 64 == 0) {
+	if (refills++ % 64 == 0 && !seeded) {
 		uint32_t seed[8];
 
 		plat_random(seed, sizeof(seed));
 		for (int i = 0; i < 8; i++)
 			key[i] ^= seed[i];
 	}
+	seeded = false;
 	for (unsigned i = 0; i < BLOCKS; i++)
 		chacha_block(i, pool + i * 64);
 	memcpy(key, pool, sizeof(key));
 	memset(pool, 0, sizeof(key));
 	pool_used = sizeof(key);
+}
+
+void random_seed(const uint8_t seed[RANDOM_SEED])
+{
+	memcpy(key, seed, sizeof(key));
+	seeded = true;
 }
 
 void random_bytes(void *buf, size_t len)

@@ -23,20 +23,30 @@ static uint64_t renew_at; /* monotonic; 0: the page says nothing yet */
 #define SPAN_NS  NSEC_PER_SEC
 #define RENEW_NS (NSEC_PER_SEC / 2)
 
+/* A zeroed page of the file, which stays as long as that. */
+static struct page *file_page(uint64_t index)
+{
+	struct page *page;
+
+	if (pagecache_get_write(&vdso_file->inode->cache, index, true, &page))
+		panic("no memory for the vDSO; give the guest more with -m");
+	pagecache_dirty(page);
+	return page;
+}
+
 void vdso_init(void)
 {
-	struct uio u;
-	struct page *page;
-	int64_t pos = PAGE_SIZE;
-
 	image_size = (size_t)(vdso_end - vdso_start);
 	if (memfd_new("vdso", 0, &vdso_file))
 		panic("no memory for the vDSO; give the guest more with -m");
-	uio_kernel(&u, (void *)(uintptr_t)vdso_start, image_size, false);
-	if (file_pwrite(vdso_file, &u, pos) != (long)image_size ||
-	    pagecache_get_write(&vdso_file->inode->cache, 0, true, &page))
-		panic("no memory for the vDSO; give the guest more with -m");
-	data = page_va(page); /* the reference stays */
+	vdso_file->inode->size = PAGE_SIZE + image_size;
+	data = page_va(file_page(0)); /* the reference stays */
+	for (size_t at = 0; at < image_size; at += PAGE_SIZE) {
+		struct page *page = file_page(1 + at / PAGE_SIZE);
+
+		memcpy(page_va(page), vdso_start + at, MIN(image_size - at, PAGE_SIZE));
+		page_put(page);
+	}
 	vdso_update();
 }
 

@@ -13,6 +13,7 @@ static void reset(void)
 	memset(pool, 0, sizeof(pool));
 	pool_used = sizeof(pool);
 	refills = 0;
+	seeded = false;
 }
 
 static void setup(void)
@@ -211,6 +212,29 @@ START_TEST(host_is_asked_again)
 }
 END_TEST
 
+/* A seed from the boot blob: the platform is not asked for the first bytes, and still is for the 64th refill. */
+START_TEST(seed_of_the_blob)
+{
+	unsigned char seed[RANDOM_SEED], block[sizeof(pool) - sizeof(key)], first[sizeof(block)], expected[64];
+
+	memset(seed, 0x5e, sizeof(seed));
+	random_seed(seed);
+	chacha_block(1, expected);
+	random_bytes(first, sizeof(first));
+	ck_assert_mem_eq(first + 32, expected, sizeof(expected));
+	for (int i = 1; i < 64; i++)
+		random_bytes(block, sizeof(block));
+	chacha_block(1, expected);
+	random_bytes(block, sizeof(block));
+	ck_assert_mem_ne(block + 32, expected, sizeof(expected));
+	reset();
+	seed[0]++;
+	random_seed(seed);
+	random_bytes(block, sizeof(block));
+	ck_assert_mem_ne(block, first, sizeof(first));
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	TCase *tc;
@@ -225,5 +249,6 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, mixing_keeps_the_seed);
 	tcase_add_test(tc, output_is_erased);
 	tcase_add_test(tc, host_is_asked_again);
+	tcase_add_test(tc, seed_of_the_blob);
 	return suite;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -81,6 +82,8 @@ void *boot_blob(const struct run *r, size_t *len)
 		b->rlimit_stack = rl.rlim_cur;
 	if (gethostname(b->hostname, sizeof(b->hostname) - 1))
 		strcpy(b->hostname, "doppel");
+	if (getrandom(b->seed, sizeof(b->seed), 0) != sizeof(b->seed))
+		memset(b->seed, 0, sizeof(b->seed));
 	char *at = (char *)(b + 1);
 
 	put_string(&at, r->argv[0]);
