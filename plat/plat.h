@@ -67,7 +67,7 @@ struct plat_region {
  * Writes at most `max` regions and returns how many. Every region is readable and writable at plat_direct_map() + paddr. */
 size_t plat_ram(struct plat_region *regions, size_t max);
 
-/* Kernel address of physical address 0 in the direct map. Constant after boot. */
+/* Kernel address of physical address 0 in the direct map, a multiple of 2 MiB. Constant after boot. */
 char *plat_direct_map(void);
 
 /* True when RAM that was never written reads as zeroes (a fresh memfd or a fresh QEMU guest). */

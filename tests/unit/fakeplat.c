@@ -163,11 +163,16 @@ void fake_ram_zeroed(bool zeroed)
 
 static void ram_new(size_t size)
 {
-	if (ram)
-		munmap(ram, ram_size);
-	ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (ram == MAP_FAILED)
+	static char *mapping;
+	static size_t mapped;
+
+	if (mapping)
+		munmap(mapping, mapped);
+	mapped = size + (2ul << 20); /* the direct map's alignment */
+	mapping = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mapping == MAP_FAILED)
 		abort();
+	ram = (char *)ALIGN_UP((uint64_t)mapping - FAKE_RAM_BASE, 2ul << 20) + FAKE_RAM_BASE;
 	ram_size = size;
 	if (!ram_zeroed)
 		memset(ram, 0xa5, size);
