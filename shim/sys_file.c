@@ -517,8 +517,9 @@ long sys_sync_file_range(int fd, int64_t off, int64_t len, uint64_t flags)
 	struct file *f;
 	uint64_t last;
 	long r;
+	const uint64_t known = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
 
-	if ((flags & ~7ul) || off < 0 || len < 0 || off > INT64_MAX - len)
+	if ((flags & ~known) || off < 0 || len < 0 || off > INT64_MAX - len)
 		return -EINVAL;
 	r = fd_get(fd, &f);
 	if (r)

@@ -71,6 +71,8 @@ START_TEST(columns_and_results)
 	TRACED("syscall_0x190(0x1, 0, 0x3, 0, 0, 0)     = -1 ENOSYS (Function not implemented)", -ENOSYS, 400, 1, 0, 3);
 	TRACED("getpid()                                = -1 ERRNO_600", -600, NR_getpid);
 	TRACED("time(NULL)                              = 1795419282 (2026-11-23T07:34:42+0000)", 1795419282, NR_time, 0);
+	TRACED("sync_file_range(8, 4096, 0, SYNC_FILE_RANGE_WAIT_BEFORE|SYNC_FILE_RANGE_WRITE|0x8) = -1 EINVAL (Invalid argument)", -EINVAL,
+	       NR_sync_file_range, 8, 4096, 0, 11);
 	TRACED("prctl(PR_GET_DUMPABLE)                  = 1 (SUID_DUMP_USER)", 1, NR_prctl, 3);
 }
 END_TEST
