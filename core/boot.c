@@ -17,6 +17,18 @@ static struct boot boot;
 static char *no_args[2];
 static char *no_env[1];
 
+_Noreturn void boot_refuse(const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	kvsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	kprintf("doppel: %s\n", text);
+	plat_exit(125 << 8);
+}
+
 /* Next string of the blob: advances *at. */
 static char *next_string(char **at, char *end)
 {
@@ -34,7 +46,7 @@ static void string_array(char ***out, uint32_t n, char **at, char *end)
 	char **v = kmalloc((n + 1) * sizeof(*v));
 
 	if (!v)
-		panic("boot: no memory for %u arguments; give the guest more with -m", n);
+		boot_refuse("boot: no memory for %u arguments; give the guest more with -m", n);
 	*out = v;
 	for (uint32_t i = 0; i < n; i++)
 		v[i] = next_string(at, end);
@@ -111,7 +123,7 @@ const char *boot_word(const char *name, unsigned nth, char *buf, size_t size)
 		size_t skip = len > want ? want + 1 : want;
 
 		if (len - skip >= size)
-			panic("command line: the value of %s is longer than %zu characters", name, size - 1);
+			boot_refuse("command line: the value of %s is longer than %zu characters", name, size - 1);
 		memcpy(buf, word + skip, len - skip);
 		buf[len - skip] = 0;
 		return buf;

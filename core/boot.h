@@ -46,6 +46,10 @@ struct boot {
 	const struct boot_blob *blob; /* NULL when there is none: argv is {"/init"} */
 };
 
+/* The guest cannot start with what it was given: one line that says why, then exit status 125 as `doppel run` gives for its
+ * own failures. For mistakes of the person at the command line; a panic is for the kernel's. */
+_Noreturn void boot_refuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* Parses command line and blob into the one instance; bad input panics with a message that names it. */
 void boot_parse(void);
 const struct boot *boot_params(void);

@@ -43,7 +43,7 @@ static struct proc *new_proc(struct proc *parent)
 	struct proc *p;
 
 	if (proc_new(parent, &p))
-		panic("no memory for the first processes; give the guest more with -m");
+		boot_refuse("no memory for the first processes; give the guest more with -m");
 	return p;
 }
 
@@ -56,14 +56,14 @@ static void take_identity(struct proc *p, const struct boot *b)
 		return;
 	c = cred_copy(p->cred);
 	if (!c)
-		panic("no memory for the program's credentials");
+		boot_refuse("no memory for the program's credentials");
 	c->ruid = c->euid = c->suid = c->fsuid = b->blob->uid;
 	c->rgid = c->egid = c->sgid = c->fsgid = b->blob->gid;
 	c->ngroups = b->blob->ngroups;
 	if (c->ngroups) {
 		c->groups = kmalloc(c->ngroups * sizeof(*c->groups));
 		if (!c->groups)
-			panic("no memory for %u groups", c->ngroups);
+			boot_refuse("no memory for %u groups", c->ngroups);
 		memcpy(c->groups, b->groups, c->ngroups * sizeof(*c->groups));
 	}
 	cred_put(p->cred);
@@ -147,7 +147,7 @@ static void start_program(struct proc *init)
 	p->pgid = p->sid = p->pid;
 	take_identity(p, boot_params());
 	if (stdio_init(p->files) || thread_new_main(p, program_main, &t))
-		panic("no memory for the program's first thread; give the guest more with -m");
+		boot_refuse("no memory for the program's first thread; give the guest more with -m");
 	thread_start(t);
 }
 

@@ -29,7 +29,7 @@ static struct page *file_page(uint64_t index)
 	struct page *page;
 
 	if (pagecache_get_write(&vdso_file->inode->cache, index, true, &page))
-		panic("no memory for the vDSO; give the guest more with -m");
+		boot_refuse("no memory for the vDSO; give the guest more with -m");
 	pagecache_dirty(page);
 	return page;
 }
@@ -38,7 +38,7 @@ void vdso_init(void)
 {
 	image_size = (size_t)(vdso_end - vdso_start);
 	if (memfd_new("vdso", 0, &vdso_file))
-		panic("no memory for the vDSO; give the guest more with -m");
+		boot_refuse("no memory for the vDSO; give the guest more with -m");
 	vdso_file->inode->size = PAGE_SIZE + image_size;
 	data = page_va(file_page(0)); /* the reference stays */
 	for (size_t at = 0; at < image_size; at += PAGE_SIZE) {

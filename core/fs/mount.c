@@ -127,11 +127,11 @@ static void mount_point(const char *where, struct path *out)
 			r = path_walk(NULL, where, WALK_FOLLOW | WALK_DIRECTORY, out);
 	}
 	if (r == -EROFS)
-		panic("%s: no such directory in the root file system, which is read-only (ro)", where);
+		boot_refuse("%s: no such directory in the root file system, which is read-only (ro)", where);
 	if (r == -ENOTDIR)
-		panic("%s: the mount point is not a directory in the root file system", where);
+		boot_refuse("%s: the mount point is not a directory in the root file system", where);
 	if (r)
-		panic("%s: no mount point: error %d", where, -r);
+		boot_refuse("no mount point, error %d: %s", -r, where);
 }
 
 static void mount_over(struct super *s, const char *where, unsigned flags, const char *source)
@@ -142,7 +142,7 @@ static void mount_over(struct super *s, const char *where, unsigned flags, const
 	mount_point(where, &at);
 	r = mount_add(s, &at, flags, source);
 	if (r)
-		panic("%s: cannot be mounted: error %d", where, -r);
+		boot_refuse("%s: cannot be mounted: error %d", where, -r);
 	path_put(&at);
 }
 
@@ -152,9 +152,9 @@ static struct super *export_new(const char *tag, bool readonly)
 	int r = p9_new(tag, readonly, &s);
 
 	if (r == -ENODEV)
-		panic("9p:%s: the host exports nothing under this tag", tag);
+		boot_refuse("9p:%s: the host exports nothing under this tag", tag);
 	if (r)
-		panic("9p:%s: cannot be mounted: error %d", tag, -r);
+		boot_refuse("9p:%s: cannot be mounted: error %d", tag, -r);
 	return s;
 }
 
@@ -162,7 +162,7 @@ static struct super *export_new(const char *tag, bool readonly)
 static struct super *must(int r, struct super **s, const char *what)
 {
 	if (r)
-		panic("%s: error %d; give the guest more memory with -m", what, -r);
+		boot_refuse("%s: error %d; give the guest more memory with -m", what, -r);
 	return *s;
 }
 
@@ -188,9 +188,9 @@ static struct super *root_cpio(void)
 	const void *data = plat_initrd(&len);
 
 	if (!data)
-		panic("root=cpio: there is no archive (initrd)");
+		boot_refuse("root=cpio: there is no archive (initrd)");
 	if (cpio_unpack(s, data, len))
-		panic("root=cpio: the archive is unusable");
+		boot_refuse("root=cpio: the archive is unusable");
 	return s;
 }
 
@@ -219,9 +219,9 @@ static void mount_root_fs(char *word)
 	else if (!strcmp(root, "tmpfs"))
 		s = new_tmpfs(75, 0755);
 	else
-		panic("root=%s: not 9p:TAG, cpio or tmpfs", root);
+		boot_refuse("root=%s: not 9p:TAG, cpio or tmpfs", root);
 	if (mount_add(s, NULL, 0, !strncmp(root, "9p:", 3) ? root + 3 : root))
-		panic("no memory for the root mount; give the guest more with -m");
+		boot_refuse("no memory for the root mount; give the guest more with -m");
 	if (!strcmp(s->type, "tmpfs") && !vfs_mkdir(AT_FDCWD, "/tmp", 0777)) {
 		struct path tmp;
 
@@ -252,7 +252,7 @@ static void mount_export(char *word)
 
 	path = strncmp(word, "9p:", 3) ? NULL : strchr(tag, ':');
 	if (!path || path[1] != '/')
-		panic("mount=%s: not 9p:TAG:PATH[:ro]", word);
+		boot_refuse("mount=%s: not 9p:TAG:PATH[:ro]", word);
 	*path++ = 0;
 	len = strlen(path);
 	readonly = len > 3 && !strcmp(path + len - 3, ":ro");

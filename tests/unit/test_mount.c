@@ -74,7 +74,7 @@ static void teardown(void)
 }
 
 /* The machine would have ended: what was taken until then is nobody's. */
-static void after_panic(void)
+static void after_refusal(void)
 {
 	struct proc *p = current_proc();
 
@@ -158,27 +158,27 @@ END_TEST
 START_TEST(bad_words)
 {
 	fake_cmdline = "root=nfs:x";
-	ck_assert_panic(vfs_init(), "root=nfs:x: not 9p:TAG, cpio or tmpfs");
+	ck_assert_refusal(vfs_init(), "root=nfs:x: not 9p:TAG, cpio or tmpfs");
 	fake_cmdline = "root=9p:tag";
-	ck_assert_panic(vfs_init(), "9p:tag: the host exports nothing under this tag");
+	ck_assert_refusal(vfs_init(), "9p:tag: the host exports nothing under this tag");
 	fake_cmdline = "root=cpio";
-	ck_assert_panic(vfs_init(), "root=cpio: there is no archive");
+	ck_assert_refusal(vfs_init(), "root=cpio: there is no archive");
 	make_archive(NULL);
 	archive[5] = 'x';
-	ck_assert_panic(vfs_init(), "root=cpio: the archive is unusable");
+	ck_assert_refusal(vfs_init(), "root=cpio: the archive is unusable");
 	ck_assert(strstr(fake_log(), "cpio archive: bad magic number") != NULL);
-	after_panic();
+	after_refusal();
 }
 END_TEST
 
 START_TEST(bad_mount_words)
 {
 	fake_cmdline = "root=tmpfs mount=9p:tag:relative";
-	ck_assert_panic(vfs_init(), "mount=9p:tag:relative: not 9p:TAG:PATH[:ro]");
-	after_panic();
+	ck_assert_refusal(vfs_init(), "mount=9p:tag:relative: not 9p:TAG:PATH[:ro]");
+	after_refusal();
 	fake_cmdline = "root=tmpfs mount=9p:none:/mnt";
-	ck_assert_panic(vfs_init(), "9p:none: the host exports nothing under this tag");
-	after_panic();
+	ck_assert_refusal(vfs_init(), "9p:none: the host exports nothing under this tag");
+	after_refusal();
 }
 END_TEST
 
@@ -189,8 +189,8 @@ START_TEST(mount_point_is_no_directory)
 	put_entry("run", S_IFREG | 0644, "a file");
 	put_entry("TRAILER!!!", 0, "");
 	fake_initrd(archive, archive_len);
-	ck_assert_panic(vfs_init(), "/run: the mount point is not a directory");
-	after_panic();
+	ck_assert_refusal(vfs_init(), "/run: the mount point is not a directory");
+	after_refusal();
 }
 END_TEST
 

@@ -43,6 +43,12 @@ Suite *unit_suite_new(const char *name, TCase **tc, void (*setup)(void), void (*
 	ck_assert_int_eq(fake_exit_status, (status)); \
 } while (0)
 
+/* stmt must end the machine as boot_refuse() does, with a line that contains text. */
+#define ck_assert_refusal(stmt, text) do { \
+	ck_assert_exit(stmt, 125 << 8); \
+	ck_assert_msg(strstr(fake_log(), (text)) != NULL, "it said: %s", fake_log()); \
+} while (0)
+
 /* Small deterministic generator for random tests. */
 static inline uint32_t unit_random(uint64_t *state)
 {

@@ -18,6 +18,9 @@
 
 #define QEMU "qemu-system-x86_64"
 #define DRY_CTL_FD 3 /* the control channel in the command that --dry-run prints */
+#define CMDLINE_MAX 4095u     /* plat/kvm/mem.c's, without the NUL */
+#define CMDLINE_DEVICES 400u /* what QEMU may add of it: a word for each of microvm's devices */
+#define MICROVM_DEVICES 8u
 #define GUEST_RAM_MIN (1792u << 10) /* below this the image itself does not fit, and its loader hangs */
 
 bool kvm_usable(const char **why)
@@ -127,6 +130,9 @@ static char *append_words(const struct run *r, bool use_kvm)
 	free(words);
 	platform_words(r, f, use_kvm);
 	fclose(f);
+	if (n > CMDLINE_MAX - CMDLINE_DEVICES)
+		die(EXIT_DOPPEL, "mounts and --inject take %zu bytes of kernel command line, and only %u fit", n,
+		    CMDLINE_MAX - CMDLINE_DEVICES);
 	return s;
 }
 
@@ -204,9 +210,20 @@ static bool choose_kvm(const struct run *r)
 	return use;
 }
 
+/* microvm's devices: the control channel, the random source, and every export. */
+static void check_exports(const struct run *r)
+{
+	size_t exports = (r->root != NULL) + (r->save != NULL) + r->nshares;
+
+	if ((!r->machine || !strcmp(r->machine, "microvm")) && exports > MICROVM_DEVICES - 2)
+		die(EXIT_DOPPEL, "microvm has room for %zu mounts with -v here, not %zu; --machine q35 takes more",
+		    MICROVM_DEVICES - 2 - (exports - r->nshares), r->nshares);
+}
+
 /* What is known before anything starts, rather than guessed from QEMU's end. */
 static void check_before(const struct run *r)
 {
+	check_exports(r);
 	if (r->mem < GUEST_RAM_MIN)
 		die(EXIT_DOPPEL, "-m: a guest needs at least %u KiB", GUEST_RAM_MIN >> 10);
 	if (!r->command && !in_path(QEMU))
