@@ -1,12 +1,13 @@
 /* What the command line's tests run inside: one program, many small jobs, each printing what it sees.
  *
  *   probe exit N | kill SIG | args … | env [NAME] | isatty | size | both | where | sum | gen BYTES | cat | lines | raw | winch N
- *         wait | ignore | spin | textbusy | groups | closed | crash | hog MIB */
+ *         wait | ignore | spin | textbusy | groups | closed | crash | hog MIB | nosys */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,6 +241,11 @@ int main(int argc, char **argv)
 		return closed();
 	if (!strcmp(job, "crash"))
 		return *(volatile int *)8;
+	if (!strcmp(job, "nosys")) { /* a number that no Linux has given away */
+		bool first = syscall(400) < 0 && errno == ENOSYS, second = syscall(400) < 0 && errno == ENOSYS;
+
+		return puts(first && second ? "twice ENOSYS" : "?"), 0;
+	}
 	if (!strcmp(job, "hog")) { /* touches ARG MiB */
 		for (int i = 0; i < atoi(arg); i++) {
 			char *p = malloc(1 << 20);
