@@ -19,7 +19,7 @@ int main(void)
 	SHOW(syscall(SYS_getcwd, buf, sizeof(buf)));
 	puts(buf);
 	SHOW(fchdir(out));
-	SHOW(syscall(SYS_getcwd, buf, sizeof(buf)));
+	FACT(syscall(SYS_getcwd, buf, sizeof(buf)) > 13); /* from the host's own root, which may be another */
 	printf("%.13s\n", buf);
 	SHOW(chroot("."));
 	unlink("jail/file"), rmdir("jail/in"), rmdir("jail"), unlink("outside");

@@ -44,7 +44,10 @@ int main(void)
 	WORKS(sched_getaffinity(0, sizeof(set), &set));
 	FACT(CPU_COUNT(&set) >= 1);
 	SHOW(sched_yield());
+	WORKS(getpriority(PRIO_PROCESS, 0)); /* the host's niceness stays there */
+	SHOW(setpriority(PRIO_PROCESS, 0, 19));
 	SHOW(getpriority(PRIO_PROCESS, 0));
+	SHOW(getpriority(99, 0));
 	SHOW(getsid(0) >= 0); /* 0: the leader is outside this PID namespace */
 	SHOW(getsid(-1));
 	if (getuid() == 0) {
