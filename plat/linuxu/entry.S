@@ -6,9 +6,13 @@
  * stack, and the handler's frame is abandoned: no sigreturn.
  *
  * There are two ways out: exit_syscall restores what the C code does not keep and jumps; exit_full restores
- * everything and leaves by iretq. Both read only the saved frame and change nothing in it, so that a signal which
- * hits one of them can send it back to its start (trap.c), where pending work is looked at. On both, and at every
- * call into C, rsp is 8 below the struct regs at the top of the kernel stack; FRAME(x) is a member.
+ * everything and leaves by iretq. Both read only the saved frame (and the registers that C keeps) and change nothing
+ * in it, so that a signal which hits one of them can send it back to its start (trap.c), where pending work is looked
+ * at. On both, and at every call into C, rsp is 8 below the struct regs at the top of the kernel stack; FRAME(x) is a
+ * member.
+ *
+ * As after the instruction, rflags survive a syscall: no flag may change before pushfq or after sahf. (popfq in place
+ * of that makes the whole call a third dearer.)
  *
  * The unwinding rules say where the application's registers are in that frame, so a debugger walks from the kernel
  * through the C library to main. */
@@ -29,6 +33,10 @@
 /* Direction, nested task, alignment check: the kernel must not run with them. */
 #define RFLAGS_ODD 0x44400
 #define RFLAGS_TRAP 0x100
+
+/* Added to rflags' second byte, where only the overflow flag (8), the interrupt flag (2, always set) and perhaps a
+ * debugger's trap flag (1) are left once RFLAGS_ODD have gone the other way: overflows just when the first is set. */
+#define OVERFLOW_AGAIN 0x76
 
 	.cfi_sections .debug_frame
 
@@ -82,9 +90,9 @@ entry_syscall:
 	mov	%rsp, %r11
 	.cfi_def_cfa_register r11
 	mov	CPU(KSTACK), %rsp
-	sub	$(REGS_SIZE - REGS_RFLAGS - 8), %rsp
+	lea	-(REGS_SIZE - REGS_RFLAGS - 8)(%rsp), %rsp
 	pushfq
-	sub	$(8 + REGS_RFLAGS), %rsp
+	lea	-(8 + REGS_RFLAGS)(%rsp), %rsp
 	mov	%r11, FRAME(RSP)
 	mov	%rcx, FRAME(RIP)
 	mov	%rax, FRAME(ORIG_RAX)
@@ -112,10 +120,17 @@ dispatch:
 	je	dispatch_regs
 	mov	syscall_active(%rip), %r11
 	call	*(%r11,%rax,8)
+syscall_done:
+	mov	%rax, FRAME(RAX)
 	/* The order of the next two labels matters: signals rewind from inside to exit_syscall. */
 exit_syscall:
 	cmpq	$0, CPU(WORK)
 	jne	exit_work
+	mov	FRAME(RFLAGS), %eax
+	add	$OVERFLOW_AGAIN, %ah
+	mov	%al, %ah
+	sahf
+	mov	FRAME(RAX), %rax
 	mov	FRAME(RDI), %rdi
 	mov	FRAME(RSI), %rsi
 	mov	FRAME(RDX), %rdx
@@ -140,7 +155,7 @@ dispatch_large:
 	mov	%rax, FRAME(ORIG_RAX)
 	jmp	dispatch
 1:	call	syscall_unknown
-	jmp	exit_syscall
+	jmp	syscall_done
 
 	/* The function reads or changes the whole frame. */
 dispatch_regs:
@@ -151,7 +166,6 @@ dispatch_regs:
 	/* Leave by trap_return(): the frame is made complete. rcx and r11 are as after a syscall instruction; a trap
 	 * flag in the frame is a debugger's single step that pushfq saw, not the application's. */
 exit_work:
-	mov	%rax, FRAME(RAX)
 	andl	$~RFLAGS_TRAP, FRAME(RFLAGS)
 	mov	FRAME(RIP), %rcx
 	mov	%rcx, FRAME(RCX)

@@ -250,8 +250,6 @@ static int kernel_fault(const struct host_siginfo *si, struct host_ucontext *uc)
 
 		f->cs = USER_CS;
 		f->ss = USER_SS;
-		if (in_range(uc->rip, exit_syscall, exit_syscall_end))
-			f->rax = uc->rax;
 		fault.vec = VEC_GP;
 		fault.err = fault.addr = 0;
 		return LEAVE_FAULT;

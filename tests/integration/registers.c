@@ -1,4 +1,5 @@
-/* A syscall clobbers rax, rcx and r11 only; the red zone and all other registers, vectors included, survive. */
+/* A syscall clobbers rax, rcx and r11 only; the red zone, all other registers, vectors included, and the flags survive.
+ * rcx and r11 are the return address and the flags. */
 #include "t.h"
 
 /* in[0…10]: rdi rsi rdx r10 r8 r9 r12 r13 r14 rbp rbx; in[11]: the red zone; xin: xmm5, xmm15. */
@@ -33,6 +34,48 @@ static int check(long nr)
 	return memcmp(io.in, io.out, sizeof(io.in)) || memcmp(io.xin, io.xout, sizeof(io.xin));
 }
 
+/* Syscall sites with the flags of *rdi before and after, and what rcx and r11 are then. They come in the shapes that
+ * decide what becomes of a site that is used often: the number in the instruction before it, dead bytes behind it, or
+ * neither. */
+struct flags_io {
+	unsigned long in, out, rcx, r11;
+};
+#define SITE(name, call, padding) \
+	void name(struct flags_io *io); \
+	extern const char name##_next[]; \
+	__asm__(".balign 16; .globl " #name ", " #name "_next\n" \
+		#name ":\n" \
+		"mov %rdi, %r8; mov $-100, %edi; xor %edx, %edx; mov $39, %eax; pushq (%r8); popfq\n" \
+		call "\n" \
+		#name "_next: pushfq; cld\n" \
+		"pop %rax; mov %rax, 8(%r8); mov %rcx, 16(%r8); mov %r11, 24(%r8)\n" \
+		"pushq $0x202; popfq\n" \
+		"ret\n" padding)
+SITE(site_number, "mov $39, %eax; syscall", ".balign 16");
+SITE(site_padding, "syscall", ".balign 16, 0xcc; .fill 16, 1, 0xcc");
+SITE(site_plain, "syscall", ".byte 0x0f, 0xff, 0xc0; .fill 13, 1, 0xc3");
+SITE(site_yield, "mov $24, %eax; syscall", ".balign 16");
+SITE(site_unknown, "mov $9999, %eax; syscall", ".balign 16");
+
+static int flags_lost(void (*site)(struct flags_io *), const char *next)
+{
+	/* CF PF AF ZF SF OF, DF, AC */
+	static const unsigned long flags[] = { 1, 4, 0x10, 0x40, 0x80, 0x800, 0x400, 0x40000 };
+	struct flags_io io;
+	int bad = 0;
+
+	for (int round = 0; round < 4; round++) {
+		for (unsigned set = 0; set < 256; set++) {
+			io.in = 0x202;
+			for (unsigned i = 0; i < 8; i++)
+				io.in |= set >> i & 1 ? flags[i] : 0;
+			site(&io);
+			bad += io.out != io.in || io.r11 != io.in || io.rcx != (unsigned long)next;
+		}
+	}
+	return bad;
+}
+
 int main(void)
 {
 	int bad = 0;
@@ -40,5 +83,10 @@ int main(void)
 	for (int i = 0; i < 1000; i++)
 		bad += check(SYS_getppid) + check(9999) + check(SYS_sched_yield);
 	SHOW(bad);
+	SHOW(flags_lost(site_number, site_number_next));
+	SHOW(flags_lost(site_padding, site_padding_next));
+	SHOW(flags_lost(site_plain, site_plain_next));
+	SHOW(flags_lost(site_yield, site_yield_next));
+	SHOW(flags_lost(site_unknown, site_unknown_next));
 	return 0;
 }
