@@ -14,6 +14,10 @@
  * As after the instruction, rflags survive a syscall: no flag may change before pushfq or after sahf. (popfq in place
  * of that makes the whole call a third dearer.)
  *
+ * application_runs tells whose code the CPU is in: neither rip nor rsp can, since a program that runs astray may have
+ * any of ours in them. It is set on both ways out and cleared on both ways in; the few instructions of ours that run
+ * while it is set lie between labels for trap.c.
+ *
  * The unwinding rules say where the application's registers are in that frame, so a debugger walks from the kernel
  * through the C library to main. */
 #include "core/cpu.h"
@@ -87,6 +91,8 @@ entry_syscall:
 	.cfi_signal_frame
 	.cfi_def_cfa rsp, 0
 	.cfi_register rip, rcx
+	movl	$0, application_runs(%rip)
+entry_syscall_taken:
 	mov	%rsp, %r11
 	.cfi_def_cfa_register r11
 	mov	CPU(KSTACK), %rsp
@@ -139,6 +145,7 @@ exit_syscall:
 	mov	FRAME(R9), %r9
 	mov	FRAME(RFLAGS), %r11
 	mov	FRAME(RIP), %rcx
+	movl	$1, application_runs(%rip)
 	mov	FRAME(RSP), %rsp
 	.cfi_remember_state
 	.cfi_def_cfa rsp, 0
@@ -189,6 +196,7 @@ exit_full_work:
 exit_full:
 	cmpq	$0, CPU(WORK)
 	jne	exit_full_work
+	movl	$1, application_runs(%rip)
 	mov	FRAME(R15), %r15
 	mov	FRAME(R14), %r14
 	mov	FRAME(R13), %r13
@@ -207,7 +215,7 @@ exit_full:
 	add	$(8 + REGS_RIP), %rsp
 	iretq
 exit_full_end:
-	.globl exit_syscall, exit_syscall_end, exit_full, exit_full_end
+	.globl entry_syscall_taken, exit_syscall, exit_syscall_end, exit_full, exit_full_end
 	.cfi_endproc
 	.size entry_syscall, . - entry_syscall
 
@@ -224,20 +232,28 @@ user_enter_frame:
 
 /* ---- signals: rdi number, rsi siginfo, rdx ucontext; on the signal stack ---- */
 	.p2align 4
-	.globl signal_entry
+	.globl signal_entry, signal_entry_taken, signal_leave, signal_leave_end
 	.type signal_entry, @function
 signal_entry:
 	.cfi_startproc
+	xor	%ecx, %ecx
+	xchg	%ecx, application_runs(%rip)
+signal_entry_taken:
 	pushq	$2
 	popfq
+	mov	%ecx, %ebx
 	push	%rdx
 	.cfi_adjust_cfa_offset 8
 	call	signal_dispatch
 	pop	%rdx
 	.cfi_adjust_cfa_offset -8
-	test	%eax, %eax
-	jnz	1f
-	ret
+	cmp	$LEAVE_REWOUND, %eax
+	ja	1f
+	je	2f
+signal_leave:
+	mov	%ebx, application_runs(%rip)
+2:	ret
+signal_leave_end:
 	.cfi_endproc
 
 	/* The host put the FPU into its initial state; the application's registers are in the signal frame. */
@@ -247,12 +263,12 @@ signal_entry:
 1:	mov	%eax, %esi
 	mov	UC_FPSTATE(%rdx), %rdi
 	cmpl	$FP_XSTATE_MAGIC1, FP_MAGIC1(%rdi)
-	jne	2f
+	jne	5f
 	mov	FP_XFEATURES(%rdi), %eax
 	mov	(FP_XFEATURES + 4)(%rdi), %edx
 	xrstor64 (%rdi)
 	jmp	3f
-2:	fxrstor64 (%rdi)
+5:	fxrstor64 (%rdi)
 3:	mov	CPU(KSTACK), %rsp
 	sub	$(REGS_SIZE + 8), %rsp
 	APPLICATION_FRAME
@@ -286,7 +302,7 @@ signal_entry:
 	.cfi_endproc
 	.size signal_entry, . - signal_entry
 
-/* What the host's signal frame returns to. Debuggers know a signal frame by these very bytes under this name. */
+/* What the host's signal frame returns to, at __restore_rt. Debuggers know a signal frame by these very bytes under this name. */
 	.p2align 4
 	nop
 	.globl __restore_rt
@@ -294,6 +310,8 @@ signal_entry:
 __restore_rt:
 	mov	$15, %rax
 	syscall
+__restore_rt_end:
+	.globl __restore_rt_end
 	.size __restore_rt, . - __restore_rt
 
 /* ---- idle_wait(fds, n, timeout): a signal between the test and the end of ppoll sends us to idle_wait_out ---- */
@@ -318,6 +336,12 @@ idle_wait_out:
 	.size idle_wait, . - idle_wait
 
 	.bss
+	.p2align 6
+	.globl application_runs
+	.type application_runs, @object
+	.size application_runs, 4
+application_runs:
+	.skip	4
 	.p2align 12
 	.globl cpu_state
 	.type cpu_state, @object

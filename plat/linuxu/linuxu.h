@@ -11,9 +11,10 @@
 
 /* What signal_dispatch() tells signal_entry to do with the interrupted code. */
 #define LEAVE_RESUME 0  /* go on where it was: sigreturn */
-#define LEAVE_SYSCALL 1 /* the application's frame is on its kernel stack: it made a syscall, */
-#define LEAVE_FAULT 2   /* it faulted (struct fault has the rest), */
-#define LEAVE_IRQ 3     /* or it was interrupted */
+#define LEAVE_REWOUND 1 /* the same, but it was on its way to the application, and no longer is */
+#define LEAVE_SYSCALL 2 /* the application's frame is on its kernel stack: it made a syscall, */
+#define LEAVE_FAULT 3   /* it faulted (struct fault has the rest), */
+#define LEAVE_IRQ 4     /* or it was interrupted */
 
 #ifndef __ASSEMBLER__
 #include "core/cpu.h"
@@ -60,6 +61,8 @@ void _start(void);
 void signal_entry(void);
 void __restore_rt(void);
 void entry_syscall(void);
+extern uint32_t application_runs;
+extern char entry_syscall_taken[], signal_entry_taken[], signal_leave[], signal_leave_end[], __restore_rt_end[];
 extern char exit_syscall[], exit_syscall_end[], exit_full[], exit_full_end[];
 extern char idle_wait_begin[], idle_wait_end[], idle_wait_out[];
 _Noreturn void user_enter_frame(void); /* leaves to the application by the frame at the top of the kernel stack */
@@ -69,7 +72,7 @@ extern char __runner_start[], __runner_end[]; /* linker: the whole image */
 
 /* ---- trap.c ---- */
 void trap_init(void);
-int signal_dispatch(int sig, struct host_siginfo *si, struct host_ucontext *uc);
+int signal_dispatch(int sig, struct host_siginfo *si, struct host_ucontext *uc, uint32_t application);
 void user_return(struct regs *r);
 void user_fault(struct regs *r);
 void user_syscall_trapped(struct regs *r);

@@ -1,10 +1,12 @@
 /* linuxu: host signals become syscalls, faults and interrupts.
  *
  * The handlers run on one signal stack, with no signal blocked (SA_NODEFER, empty mask), because a handler that
- * concerns the application is never returned from. signal_dispatch() decides by where the signal hit:
+ * concerns the application is never returned from. signal_dispatch() decides by whom the signal hit:
  *   the application (its code or a trampoline): the frame goes to the thread's kernel stack, and the kernel is entered;
  *   the runner: faults go to trap_kernel_fault(); everything else only sets bits in cpu_state.in_kernel;
  *   one of the two exit sequences in entry.S: as the runner, and it is sent back to its start, which tests these bits.
+ * application_runs (entry.S) tells the two apart. A fault is the application's whenever it is set: a program that jumps
+ * into the runner's memory dies of it. Only if it gets to run the runner's code, all bets are off.
  * Nothing here sleeps while it is on the signal stack. What the program does with its own signals never reaches the
  * host. */
 #include "plat/linuxu/linuxu.h"
@@ -31,25 +33,6 @@ static unsigned kernel_faults; /* nesting: a fault in the handling of a kernel f
 static bool in_range(uint64_t a, const void *start, const void *end)
 {
 	return a >= HP(start) && a < HP(end);
-}
-
-static bool in_runner(uint64_t a)
-{
-	return in_range(a, __runner_start, __runner_end);
-}
-
-/* In doubt (a wild jump of the kernel, or the host's vDSO) the stack tells: kernel stacks lie in the direct map or in
- * the runner. But the application's stack pointer may be anything, kernel addresses too: where it may execute, it was
- * the application. */
-static bool from_application(const struct host_ucontext *uc)
-{
-	bool present;
-
-	if (in_runner(uc->rip))
-		return false;
-	if (!mem_in_direct_map(uc->rsp) && !in_runner(uc->rsp))
-		return true;
-	return mem_allowed(uc->rip, PF_INSTR, &present);
 }
 
 static struct regs *application_frame(void)
@@ -132,30 +115,56 @@ void user_return(struct regs *r)
 		trap_return(r);
 }
 
-/* A signal that only reports something has hit `uc`: 0, or LEAVE_IRQ when the application was running. */
-static int interrupted(struct host_ucontext *uc)
+/* The signal hit a handler's last instructions, with the flag set again: where that one was going to return to. */
+static struct host_ucontext *outer_context(const struct host_ucontext *uc)
 {
+	if (!in_range(uc->rsp, signal_stack, signal_stack + sizeof(signal_stack)))
+		return NULL;
+	if (in_range(uc->rip, signal_leave, signal_leave_end))
+		return (struct host_ucontext *)(uintptr_t)(uc->rsp + 8);
+	if (in_range(uc->rip, __restore_rt, __restore_rt_end))
+		return (struct host_ucontext *)(uintptr_t)uc->rsp;
+	return NULL;
+}
+
+/* A signal that only reports something has hit `uc`; application: application_runs was set then. */
+static int interrupted(struct host_ucontext *uc, bool application)
+{
+	struct host_ucontext *outer = application ? outer_context(uc) : NULL;
+
+	if (outer) {
+		int leave = interrupted(outer, true);
+
+		uc->fpstate = outer->fpstate; /* signal_entry loads it from here */
+		return leave == LEAVE_IRQ ? leave : LEAVE_RESUME;
+	}
 	if (in_range(uc->rip, exit_syscall, exit_syscall_end)) {
 		uc->rip = HP(exit_syscall);
 		uc->rsp = HP(application_frame()) - 8;
-	} else if (in_range(uc->rip, exit_full, exit_full_end)) {
+		return LEAVE_REWOUND;
+	}
+	if (in_range(uc->rip, exit_full, exit_full_end)) {
 		uc->rip = HP(exit_full);
 		uc->rsp = HP(application_frame()) - 8;
-	} else if (in_range(uc->rip, idle_wait_begin, idle_wait_end)) {
-		uc->rip = HP(idle_wait_out);
-	} else if (from_application(uc)) {
-		frame_from_host(application_frame(), uc);
-		patch_rewind(application_frame());
-		return LEAVE_IRQ;
+		return LEAVE_REWOUND;
 	}
-	return LEAVE_RESUME;
+	if (!application) {
+		if (in_range(uc->rip, idle_wait_begin, idle_wait_end))
+			uc->rip = HP(idle_wait_out);
+		return LEAVE_RESUME;
+	}
+	if (in_range(uc->rip, entry_syscall, entry_syscall_taken) || in_range(uc->rip, signal_entry, signal_entry_taken))
+		return LEAVE_RESUME;
+	frame_from_host(application_frame(), uc);
+	patch_rewind(application_frame());
+	return LEAVE_IRQ;
 }
 
-static int forwarded(int sig, struct host_ucontext *uc)
+static int forwarded(int sig, struct host_ucontext *uc, bool application)
 {
 	signal_forward(sig);
 	irq_raise(IRQ_SIGNAL);
-	return interrupted(uc);
+	return interrupted(uc, application);
 }
 
 /* ---- syscalls ---- */
@@ -204,20 +213,46 @@ static void out_of_host_memory(const struct host_siginfo *si, const struct host_
 		host_die("the host has no memory left for this program's RAM", 0);
 }
 
+/* What the exit sequences jump to is not canonical: as if the application had got there. */
+static bool exit_faulted(const struct host_ucontext *uc)
+{
+	struct regs *r = application_frame();
+
+	if (in_range(uc->rip, exit_syscall, exit_syscall_end)) {
+		frame_from_host(r, uc);
+		r->rip = uc->rcx;
+	} else if (in_range(uc->rip, exit_full, exit_full_end)) {
+		r->cs = USER_CS; /* all the rest is in place */
+		r->ss = USER_SS;
+	} else {
+		return false;
+	}
+	fault.vec = VEC_GP;
+	fault.err = fault.addr = 0;
+	return true;
+}
+
 static int application_fault(const struct host_siginfo *si, struct host_ucontext *uc)
 {
+	unsigned access = uc->err & (PF_WRITE | PF_INSTR);
+	bool present = false;
+
+	if (exit_faulted(uc))
+		return LEAVE_FAULT;
 	fault.vec = (unsigned)uc->trapno;
 	fault.err = fault.addr = 0;
-	if (fault.vec == VEC_PF) {
-		bool present;
-
+	if (uc->rip >= USER_MAX) {
+		/* Whatever happened there (the runner's own code, the host's vsyscall page with no trap number of its
+		 * own): to the program, nothing is mapped. */
+		fault.vec = VEC_PF;
+		fault.err = PF_INSTR | PF_USER;
+		fault.addr = uc->rip;
+	} else if (fault.vec == VEC_PF) {
 		out_of_host_memory(si, uc);
-		fault.err = (uc->err & (PF_WRITE | PF_INSTR)) | PF_USER;
-		fault.addr = uc->cr2;
-		if (mem_allowed(fault.addr, fault.err & (PF_WRITE | PF_INSTR), &present) &&
-		    mem_fill(fault.addr, fault.err & (PF_WRITE | PF_INSTR), uc->rip))
+		if (mem_allowed(uc->cr2, access, &present) && mem_fill(uc->cr2, access, uc->rip))
 			return LEAVE_RESUME;
-		fault.err |= present ? PF_PRESENT : 0;
+		fault.err = access | PF_USER | (present ? PF_PRESENT : 0);
+		fault.addr = uc->cr2;
 	} else if (fault.vec == VEC_GP) {
 		fault.err = uc->err;
 	}
@@ -244,16 +279,6 @@ static int kernel_fault(const struct host_siginfo *si, struct host_ucontext *uc)
 		    mem_fill(uc->cr2, access, uc->rip))
 			return LEAVE_RESUME;
 	}
-	if (in_range(uc->rip, exit_syscall, exit_syscall_end) || in_range(uc->rip, exit_full, exit_full_end)) {
-		/* The last jump went to an address that is not canonical: as if the application had got there. */
-		struct regs *f = application_frame();
-
-		f->cs = USER_CS;
-		f->ss = USER_SS;
-		fault.vec = VEC_GP;
-		fault.err = fault.addr = 0;
-		return LEAVE_FAULT;
-	}
 	if (kernel_faults >= 3)
 		host_die("a fault while handling a kernel fault", 0);
 	kernel_faults++;
@@ -265,7 +290,7 @@ static int kernel_fault(const struct host_siginfo *si, struct host_ucontext *uc)
 	return LEAVE_RESUME;
 }
 
-int signal_dispatch(int sig, struct host_siginfo *si, struct host_ucontext *uc)
+static int dispatch(int sig, struct host_siginfo *si, struct host_ucontext *uc, bool application)
 {
 	switch (sig) {
 	case SIGSYS:
@@ -278,16 +303,26 @@ int signal_dispatch(int sig, struct host_siginfo *si, struct host_ucontext *uc)
 	case SIGFPE:
 	case SIGTRAP:
 		if (si->code <= HOST_SI_TKILL_MAX)
-			return forwarded(sig, uc);
-		return from_application(uc) ? application_fault(si, uc) : kernel_fault(si, uc);
+			return forwarded(sig, uc, application);
+		return application ? application_fault(si, uc) : kernel_fault(si, uc);
 	case SIGALRM:
 		if (si->code != SI_TIMER)
-			return forwarded(sig, uc);
+			return forwarded(sig, uc, application);
 		irq_raise(IRQ_TIMER);
-		return interrupted(uc);
+		return interrupted(uc, application);
 	default:
-		return forwarded(sig, uc);
+		return forwarded(sig, uc, application);
 	}
+}
+
+int signal_dispatch(int sig, struct host_siginfo *si, struct host_ucontext *uc, uint32_t application)
+{
+	int leave = dispatch(sig, si, uc, application);
+
+	/* Another signal may have come in meanwhile, and found the runner at work. */
+	if (leave == LEAVE_RESUME && application && cpu_state.in_kernel)
+		leave = interrupted(uc, true);
+	return leave;
 }
 
 /* ---- setting it up ---- */
