@@ -1,7 +1,8 @@
 /* linuxu: host signals become syscalls, faults and interrupts.
  *
- * The handlers run on one signal stack, with no signal blocked (SA_NODEFER, empty mask), because a handler that
- * concerns the application is never returned from. signal_dispatch() decides by whom the signal hit:
+ * The handlers run on one signal stack. Those of faults and syscalls block no signal (SA_NODEFER, empty mask), because a
+ * handler that concerns the application is never returned from. Those of signals that only report something block each
+ * other, or a flood of signals would overflow the stack; they unblock them when they do not return. signal_dispatch() decides by whom the signal hit:
  *   the application (its code or a trampoline): the frame goes to the thread's kernel stack, and the kernel is entered;
  *   the runner: faults go to trap_kernel_fault(); everything else only sets bits in cpu_state.in_kernel;
  *   one of the two exit sequences in entry.S: as the runner, and it is sent back to its start, which tests these bits.
@@ -25,6 +26,9 @@ static struct {
 	unsigned vec;
 	uint64_t err, addr;
 } fault;
+
+static const uint8_t reports[] = { SIGALRM, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGHUP, SIGINT, SIGQUIT };
+#define SIGNAL_BIT(sig) (1ul << ((sig) - 1))
 
 static unsigned kernel_faults; /* nesting: a fault in the handling of a kernel fault */
 
@@ -290,6 +294,13 @@ static int kernel_fault(const struct host_siginfo *si, struct host_ucontext *uc)
 	return LEAVE_RESUME;
 }
 
+static void unblock_signals(void)
+{
+	uint64_t none = 0;
+
+	host_call4(HOST_rt_sigprocmask, SIG_SETMASK, HP(&none), 0, 8);
+}
+
 static int dispatch(int sig, struct host_siginfo *si, struct host_ucontext *uc, bool application)
 {
 	switch (sig) {
@@ -322,28 +333,47 @@ int signal_dispatch(int sig, struct host_siginfo *si, struct host_ucontext *uc, 
 	/* Another signal may have come in meanwhile, and found the runner at work. */
 	if (leave == LEAVE_RESUME && application && cpu_state.in_kernel)
 		leave = interrupted(uc, true);
+	if (leave == LEAVE_IRQ)
+		unblock_signals();
 	return leave;
 }
 
 /* ---- setting it up ---- */
 
-static void catch_signal(int sig, bool keep_ignored)
+static void catch_signal(int sig, uint64_t mask)
 {
 	struct host_sigaction sa = {
 		.handler = signal_entry,
 		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
 		.restorer = __restore_rt,
-	}, old = { 0 };
-	long r;
+		.mask = mask,
+	};
+	long r = host_call4(HOST_rt_sigaction, (uint64_t)sig, HP(&sa), 0, 8);
 
-	if (keep_ignored) {
-		host_call4(HOST_rt_sigaction, (uint64_t)sig, 0, HP(&old), 8);
-		if (old.handler == (void (*)(void))1) /* SIG_IGN, as nohup leaves it */
-			return;
-	}
-	r = host_call4(HOST_rt_sigaction, (uint64_t)sig, HP(&sa), 0, 8);
 	if (r < 0)
 		host_die("rt_sigaction", r);
+}
+
+/* These may have been ignored by whoever started us, as nohup does, and stay so. */
+static bool stays_ignored(int sig)
+{
+	struct host_sigaction old = { 0 };
+
+	if (sig != SIGHUP && sig != SIGINT && sig != SIGQUIT)
+		return false;
+	host_call4(HOST_rt_sigaction, (uint64_t)sig, 0, HP(&old), 8);
+	return old.handler == (void (*)(void))1; /* SIG_IGN */
+}
+
+static void catch_reports(void)
+{
+	uint64_t mask = 0;
+
+	for (size_t i = 0; i < sizeof(reports); i++)
+		mask |= SIGNAL_BIT(reports[i]);
+	for (size_t i = 0; i < sizeof(reports); i++)
+		if (!stays_ignored(reports[i]))
+			catch_signal(reports[i], mask);
 }
 
 static void ignore_signal(int sig)
@@ -381,10 +411,7 @@ static long trap_by_seccomp(void)
 void trap_init(void)
 {
 	static const uint8_t faults[] = { SIGSYS, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
-	static const uint8_t reports[] = { SIGALRM, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH };
-	static const uint8_t ignorable[] = { SIGHUP, SIGINT, SIGQUIT };
 	struct host_stack ss = { .sp = signal_stack, .size = sizeof(signal_stack) };
-	uint64_t none = 0;
 	long r = host_call3(HOST_sigaltstack, HP(&ss), 0, 0);
 
 	if (r < 0)
@@ -392,12 +419,9 @@ void trap_init(void)
 	ignore_signal(SIGPIPE);
 	ignore_signal(SIGXFSZ);
 	for (size_t i = 0; i < sizeof(faults); i++)
-		catch_signal(faults[i], false);
-	for (size_t i = 0; i < sizeof(reports); i++)
-		catch_signal(reports[i], false);
-	for (size_t i = 0; i < sizeof(ignorable); i++)
-		catch_signal(ignorable[i], true);
-	host_call4(HOST_rt_sigprocmask, SIG_SETMASK, HP(&none), 0, 8);
+		catch_signal(faults[i], 0);
+	catch_reports();
+	unblock_signals();
 
 	r = -ENOSYS;
 	if (!options.no_sud)

@@ -1,7 +1,7 @@
 /* What the command line's tests run inside: one program, many small jobs, each printing what it sees.
  *
  *   probe exit N | kill SIG | args … | env [NAME] | isatty | size | both | where | sum | gen BYTES | cat | lines | raw | winch N
- *         wait | ignore | spin | textbusy | groups | closed | crash | hog MIB | nosys */
+ *         wait | ignore | spin | ticks | textbusy | groups | closed | crash | hog MIB | nosys */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -157,10 +159,19 @@ static int ready_then(const char *what)
 	if (!strcmp(what, "ignore"))
 		for (int s = 1; s < 32; s++)
 			signal(s, SIG_IGN);
+	if (!strcmp(what, "ticks"))
+		timerfd_settime(timerfd_create(CLOCK_MONOTONIC, 0), 0, &(struct itimerspec){ { 0, 30000 }, { 0, 30000 } }, NULL);
 	puts("ready");
 	fflush(stdout);
 	for (volatile unsigned long i = 0; !strcmp(what, "spin");)
 		i++;
+	while (!strcmp(what, "ticks")) {
+		static char pages[1 << 20];
+
+		for (size_t i = 0; i < sizeof(pages); i += 3 * 4096)
+			pages[i]++;
+		madvise(pages, sizeof(pages), MADV_DONTNEED);
+	}
 	if (!strcmp(what, "ignore")) {
 		char c;
 
@@ -231,7 +242,7 @@ int main(int argc, char **argv)
 		return raw();
 	if (!strcmp(job, "winch"))
 		return winch(atoi(arg));
-	if (!strcmp(job, "wait") || !strcmp(job, "ignore") || !strcmp(job, "spin"))
+	if (!strcmp(job, "wait") || !strcmp(job, "ignore") || !strcmp(job, "spin") || !strcmp(job, "ticks"))
 		return ready_then(job);
 	if (!strcmp(job, "textbusy"))
 		return printf("%s\n", open("/proc/self/exe", O_WRONLY) < 0 ? strerror(errno) : "opened"), 0;
