@@ -3,7 +3,8 @@
  * Command line: words separated by spaces, `name` or `name=value`. Kernel words:
  *   root=9p:TAG | cpio | tmpfs   the root file system: an export, the initrd archive, or empty
  *   ro                           writes to the root go nowhere: EROFS (else a tmpfs overlay takes them)
- *   mount=9p:TAG:PATH[:ro]       another export mounted at PATH (created in the overlay if missing); may repeat
+ *   mount=9p:TAG[/FILE]:PATH[:ro]   another export, or one file of its top directory, mounted at PATH (made if missing);
+ *                                may repeat. In FILE and PATH blanks, colons and backslashes are written as \ooo (octal)
  *   save=9p:TAG                  at exit, the overlay's changes are written to this export
  *   uid=N gid=N                  identity of the program (default: the boot blob's)
  *   trace                        print every syscall (to the trace stream: the log)
@@ -21,6 +22,8 @@
 #include <stdint.h>
 
 #define BOOT_BLOB_MAGIC 0x31504f44u /* "DOP1" */
+
+#define BOOT_WORD_MAX 1023 /* characters of a mount= word */
 
 struct boot_blob {
 	uint32_t magic;

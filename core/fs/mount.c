@@ -7,6 +7,9 @@
  * Their mount points are made where the root can be written; where something is missing that cannot be made, the
  * machine ends with a line that says what.
  *
+ * An export may be mounted whole, or one file of its top directory: the mount's root is that file then, and the guest sees
+ * nothing of the directory around it.
+ *
  * Missing: bind mounts, propagation, mount namespaces, remounting. */
 #include "core/boot.h"
 #include "core/fs/walk.h"
@@ -21,12 +24,23 @@
 #include "shim/abi/resource.h"
 #include "shim/abi/stat.h"
 
-#define WORD_MAX 1024u /* the value of a command line's word */
+#define WORD_MAX (BOOT_WORD_MAX + 1u)
 
 struct list mount_all = LIST_INIT(mount_all);
 static struct mount *root_mount;
 
 struct mount *mount_root(void) { return root_mount; }
+
+bool mount_covers(const struct inode *i)
+{
+	list_each(p, &mount_all) {
+		const struct mount *m = list_entry(p, struct mount, link);
+
+		if (m->point && m->point->inode == i)
+			return true;
+	}
+	return false;
+}
 
 void mount_root_path(struct path *out)
 {
@@ -92,8 +106,8 @@ void mount_drop_all(void)
 
 /* ---- boot ---- */
 
-/* Makes the directories of an absolute path that are missing. */
-static int make_dirs(char *path, uint32_t mode)
+/* Makes what is missing of an absolute path: directories, and at its end a file if that is asked for. */
+static int make_point(char *path, bool dir)
 {
 	int r = 0;
 
@@ -103,7 +117,7 @@ static int make_dirs(char *path, uint32_t mode)
 		if (c != '/' && c)
 			continue;
 		*p = 0;
-		r = vfs_mkdir(AT_FDCWD, path, mode);
+		r = dir || c ? vfs_mkdir(AT_FDCWD, path, 0755) : vfs_mknod(AT_FDCWD, path, S_IFREG | 0644, 0);
 		*p = c;
 		if (r == -EEXIST)
 			r = 0;
@@ -113,43 +127,63 @@ static int make_dirs(char *path, uint32_t mode)
 	return r;
 }
 
-/* The directory `where`, made if it is missing. Ends the machine when it cannot be had. */
-static void mount_point(const char *where, struct path *out)
+/* Docker's exit status for a container that cannot be made as it was asked for. */
+static _Noreturn void no_mount_point(const char *what, const char *where, int r, bool dir)
 {
-	int r = path_walk(NULL, where, WALK_FOLLOW | WALK_DIRECTORY, out);
-	char *path;
+	const char *why = r == -EROFS ? "missing in the guest, and its file system is read-only"
+			: r == -ENOTDIR && dir ? "not a directory in the guest"
+			: r == -ENOTDIR ? "a part of the path is not a directory in the guest"
+			: r == -EISDIR ? "a directory in the guest, which a file cannot be mounted on"
+			: r == -EBUSY ? "something is mounted there already"
+			: r == -ENOENT ? "a symbolic link in the guest that leads nowhere"
+			: r == -EPERM ? "missing in the guest, and it cannot be made in this file system"
+				      : NULL;
+
+	if (why)
+		boot_refuse("%s%s: %s", what, where, why);
+	boot_refuse("%s%s: cannot be mounted on: error %d", what, where, -r);
+}
+
+/* What a file system with such a root is mounted on: `where`, made if it is missing. */
+static int mount_point(const char *where, bool dir, struct path *out)
+{
+	unsigned flags = WALK_FOLLOW | (dir ? WALK_DIRECTORY : 0);
+	int r = path_walk(NULL, where, flags, out);
 
 	if (r == -ENOENT) {
-		path = kstrdup(where);
-		r = path ? make_dirs(path, 0755) : -ENOMEM;
+		char *path = kstrdup(where);
+
+		r = path ? make_point(path, dir) : -ENOMEM;
 		kfree(path);
 		if (!r)
-			r = path_walk(NULL, where, WALK_FOLLOW | WALK_DIRECTORY, out);
+			r = path_walk(NULL, where, flags, out);
 	}
-	if (r == -EROFS)
-		boot_refuse("%s: no such directory in the root file system, which is read-only (ro)", where);
-	if (r == -ENOTDIR)
-		boot_refuse("%s: the mount point is not a directory in the root file system", where);
-	if (r)
-		boot_refuse("no mount point, error %d: %s", -r, where);
+	if (!r && !dir && S_ISDIR(out->dentry->inode->mode)) {
+		path_put(out);
+		r = -EISDIR;
+	}
+	return r;
 }
 
-static void mount_over(struct super *s, const char *where, unsigned flags, const char *source)
+/* Ends the machine when that cannot be. what: how the user named it, before `where`. */
+static void mount_over(struct super *s, const char *what, const char *where, unsigned flags, const char *source)
 {
+	bool dir = S_ISDIR(s->root->inode->mode);
 	struct path at;
-	int r;
+	int r = mount_point(where, dir, &at);
 
-	mount_point(where, &at);
-	r = mount_add(s, &at, flags, source);
+	if (!r) {
+		r = mount_add(s, &at, flags, source);
+		path_put(&at);
+	}
 	if (r)
-		boot_refuse("%s: cannot be mounted: error %d", where, -r);
-	path_put(&at);
+		no_mount_point(what, where, r, dir);
 }
 
-static struct super *export_new(const char *tag, bool readonly)
+static struct super *export_new(const char *tag, const char *file, bool readonly)
 {
 	struct super *s;
-	int r = p9_new(tag, readonly, &s);
+	int r = p9_new(tag, file, readonly, &s);
 
 	if (r == -ENODEV)
 		boot_refuse("9p:%s: the host exports nothing under this tag", tag);
@@ -196,7 +230,7 @@ static struct super *root_cpio(void)
 
 static struct super *root_9p(const char *tag, bool readonly)
 {
-	struct super *lower = export_new(tag, true), *s = NULL;
+	struct super *lower = export_new(tag, NULL, true), *s = NULL;
 
 	if (readonly)
 		return lower;
@@ -236,29 +270,50 @@ static void mount_kernel_fs(void)
 {
 	struct super *s = NULL;
 
-	mount_over(must(procfs_new(&s), &s, "proc"), "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "proc");
-	mount_over(must(sysfs_new(&s), &s, "sysfs"), "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, "sysfs");
-	mount_over(must(devfs_new(&s), &s, "devtmpfs"), "/dev", MS_NOSUID, "udev");
-	mount_over(new_tmpfs(50, 01777), "/dev/shm", MS_NOSUID | MS_NODEV, "tmpfs");
-	mount_over(new_tmpfs(20, 0755), "/run", MS_NOSUID | MS_NODEV, "tmpfs");
+	mount_over(must(procfs_new(&s), &s, "proc"), "", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "proc");
+	mount_over(must(sysfs_new(&s), &s, "sysfs"), "", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, "sysfs");
+	mount_over(must(devfs_new(&s), &s, "devtmpfs"), "", "/dev", MS_NOSUID, "udev");
+	mount_over(new_tmpfs(50, 01777), "", "/dev/shm", MS_NOSUID | MS_NODEV, "tmpfs");
+	mount_over(new_tmpfs(20, 0755), "", "/run", MS_NOSUID | MS_NODEV, "tmpfs");
 }
 
-/* mount=9p:TAG:PATH[:ro] */
+/* \ooo becomes the character, in place, as in /proc/mounts. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++, to++) {
+		*to = *s;
+		if (*s == '\\' && s[1] && s[2] && s[3]) {
+			*to = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 3;
+		}
+	}
+	*to = 0;
+}
+
+/* mount=9p:TAG[/FILE]:PATH[:ro] */
 static void mount_export(char *word)
 {
-	char *tag = word + 3, *path;
+	char *tag = word + 3, *path, *file;
 	size_t len;
 	bool readonly;
 
 	path = strncmp(word, "9p:", 3) ? NULL : strchr(tag, ':');
 	if (!path || path[1] != '/')
-		boot_refuse("mount=%s: not 9p:TAG:PATH[:ro]", word);
+		boot_refuse("mount=%s: not 9p:TAG[/FILE]:PATH[:ro]", word);
 	*path++ = 0;
 	len = strlen(path);
 	readonly = len > 3 && !strcmp(path + len - 3, ":ro");
 	if (readonly)
 		path[len - 3] = 0;
-	mount_over(export_new(tag, readonly), path, readonly ? MS_RDONLY : 0, tag);
+	unescape(path);
+	file = strchr(tag, '/');
+	if (file) {
+		*file++ = 0;
+		unescape(file);
+	}
+	mount_over(export_new(tag, file, readonly), "-v HOST:", path, readonly ? MS_RDONLY : 0, tag);
 }
 
 void vfs_boot_dirs(struct path *root, struct path *cwd)

@@ -340,6 +340,7 @@ int overlay_new(struct super *lower, struct super **out)
 
 /* ---- what has changed ---- */
 
+/* A file that was made to mount another on it is no change of the program's. */
 static bool file_changed(const struct memfs_node *node)
 {
 	bool named = false;
@@ -351,7 +352,7 @@ static bool file_changed(const struct memfs_node *node)
 
 		named |= e->kind == ENT_HARD && !e->origin;
 	}
-	return named;
+	return named && !mount_covers(node->inode);
 }
 
 static unsigned whiteouts(const struct memfs_node *dir)

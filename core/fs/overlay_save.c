@@ -369,7 +369,9 @@ static bool differs(const struct memfs_entry *e)
 {
 	const struct memfs_node *node = memfs_node(e->inode);
 
-	return !e->origin || node->changed || e->inode->cache.dirty || S_ISDIR(e->inode->mode);
+	if (S_ISDIR(e->inode->mode))
+		return true;
+	return (!e->origin || node->changed || e->inode->cache.dirty) && !mount_covers(e->inode);
 }
 
 /* Saves one entry. The entry itself may go while the target sleeps, so that what is needed is taken out of it first. */

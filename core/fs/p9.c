@@ -263,7 +263,7 @@ static const struct inode_ops special_ops_rw = { .evict = p9_evict, ATTR_RW };
 static int p9_statfs(struct super *s, struct statfs_k *out)
 {
 	const struct p9_fs *fs = s->priv;
-	struct p9_node *root = p9_node_of(s->root->inode);
+	struct p9_node *root = p9_node_of(s->root->inode); /* whose walk fid is pinned */
 	struct p9_slot *slot = p9_begin(fs->c, P9_TSTATFS);
 	struct p9_statfs st;
 	int err;
@@ -293,39 +293,76 @@ static void p9_umount(struct super *s)
 
 static const struct super_ops p9_super_ops = { .statfs = p9_statfs, .umount = p9_umount };
 
-/* Attaches and makes the root. */
-static int root_make(struct super *s)
+/* The fid of the export's top directory becomes that of one name in it. *dir is a node without inode that remembers the way
+ * (the caller's reference; NULL on failure). */
+static int root_file(struct p9_client *c, struct p9_fid **f, const struct name *file, struct p9_node **dir)
+{
+	struct p9_node *n = p9_node_new(c, NULL, "", 0);
+	struct p9_qid qid;
+	int err;
+
+	if (!n) {
+		p9_fid_clunk(c, *f);
+		return -ENOMEM;
+	}
+	(*f)->pinned = true;
+	p9_fid_give(c, *f, &n->walk);
+	err = walk_name(n, file, f, &qid);
+	if (err) {
+		p9_node_put(n);
+		return err;
+	}
+	*dir = n;
+	return 0;
+}
+
+/* The root's inode from its fid (in use, consumed), which stays for good. */
+static int root_inode(struct super *s, struct p9_node *dir, const struct name *name, struct p9_fid *f)
 {
 	const struct p9_fs *fs = s->priv;
 	struct inode *inode;
-	struct p9_fid *f;
-	struct p9_qid qid;
 	struct p9_attr a;
-	int err = p9_fid_new(fs->c, &f);
+	int err = p9_getattr(fs->c, f, &a);
 
-	if (err)
-		return err;
-	err = p9_attach(fs->c, f, &qid);
-	if (err) {
-		p9_fid_clunk(fs->c, f);
-		return err;
-	}
-	err = p9_getattr(fs->c, f, &a);
-	if (!err && !S_ISDIR(a.mode))
-		err = -ENOTDIR;
+	if (!err && (a.mode & S_IFMT) != (dir ? S_IFREG : S_IFDIR))
+		err = dir ? -EINVAL : -ENOTDIR;
 	if (err) {
 		p9_fid_clunk(fs->c, f);
 		return err;
 	}
 	f->pinned = true;
-	err = p9_inode_make(s, NULL, &(struct name){ .s = "" }, f, false, &a, &inode);
+	err = p9_inode_make(s, dir, name, f, false, &a, &inode);
 	if (err)
 		return err;
+	p9_node_of(inode)->mounted = dir != NULL;
 	s->root = dentry_root(inode);
 	return s->root ? 0 : -ENOMEM;
 }
 
-int p9_new(const char *tag, bool readonly, struct super **out)
+/* Attaches and makes the root. */
+static int root_make(struct super *s, const char *file)
+{
+	const struct p9_fs *fs = s->priv;
+	struct name name = { .s = file ? file : "", .len = file ? (uint32_t)strlen(file) : 0 };
+	struct p9_node *dir = NULL;
+	struct p9_fid *f;
+	struct p9_qid qid;
+	int err = p9_fid_new(fs->c, &f);
+
+	if (err)
+		return err;
+	err = p9_attach(fs->c, f, &qid);
+	if (err)
+		p9_fid_clunk(fs->c, f);
+	else if (file)
+		err = root_file(fs->c, &f, &name, &dir);
+	if (!err)
+		err = root_inode(s, dir, &name, f);
+	p9_node_put(dir);
+	return err;
+}
+
+int p9_new(const char *tag, const char *file, bool readonly, struct super **out)
 {
 	struct p9_fs *fs = kzalloc(sizeof(*fs));
 	struct super *s;
@@ -348,7 +385,7 @@ int p9_new(const char *tag, bool readonly, struct super **out)
 		s->flags |= MS_RDONLY;
 	else
 		s->no_dcache = s->no_negative = true;
-	err = root_make(s);
+	err = root_make(s, file);
 	if (err) {
 		super_free(s); /* with client and fs */
 		return err;

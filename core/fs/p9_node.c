@@ -193,6 +193,19 @@ static bool data_pending(const struct inode *inode)
 	return inode->cache.dirty || inode->cache.writing;
 }
 
+/* The host has another file under a mounted file's name now (an editor has saved it), and nobody has the old one open. */
+static void mounted_replaced(struct inode *inode, uint64_t path)
+{
+	struct p9_node *n = p9_node_of(inode);
+
+	p9_fid_drop(n->c, &n->rd);
+	p9_fid_drop(n->c, &n->wr);
+	n->wr_reads = n->wrote = false;
+	list_remove(&inode->hash_link);
+	n->path = inode->ino = path;
+	n->seen_mtime.nsec = -1; /* whatever is cached is the old one's */
+}
+
 /* Asks the server again. -ESTALE: it is no longer the same file. */
 static int attr_refresh(struct inode *inode)
 {
@@ -201,12 +214,14 @@ static int attr_refresh(struct inode *inode)
 	uint64_t size = inode->size;
 	struct p9_attr a;
 	struct p9_fid *f;
-	int err = p9_node_any_fid(n, &f);
+	int err = n->mounted && !n->opens ? p9_node_fid(n, &f) : p9_node_any_fid(n, &f);
 
 	if (err)
 		return err;
 	err = p9_getattr(n->c, f, &a);
 	p9_fid_put(n->c, f);
+	if (!err && n->mounted && !n->opens && a.qid.path != n->path && S_ISREG(a.mode))
+		mounted_replaced(inode, a.qid.path);
 	if (!err && (a.qid.path != n->path || ((a.mode ^ inode->mode) & S_IFMT)))
 		err = -ESTALE;
 	if (err == -ESTALE || err == -ENOENT)

@@ -35,6 +35,7 @@ struct p9_node {
 	struct p9_fid *rd, *wr;  /* opened, for the page cache */
 	bool wr_reads;           /* wr is open for reading, too */
 	bool orphan;             /* has no name any more: no fid can be had by walking */
+	bool mounted;            /* a file that is the root of a mount: stands for its name, whatever the host puts there */
 	bool fresh;              /* attributes have just come from the server and nobody has looked at them */
 	bool wrote;              /* the next change of version is our own */
 	unsigned opens;          /* open files (writable exports) */

@@ -17,7 +17,7 @@ static void save_changes(struct super *overlay, const char *tag)
 {
 	struct super *s;
 	struct path to;
-	int r = p9_new(tag, false, &s);
+	int r = p9_new(tag, NULL, false, &s);
 
 	if (!r) {
 		struct mount m = { .super = s };

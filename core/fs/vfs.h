@@ -243,10 +243,12 @@ struct super *super_new(const char *type, const struct super_ops *ops, uint64_t 
 /* A super that was never mounted, or in unit tests: drops cached names, root and super. Inodes still in use must be
  * gone. */
 void super_free(struct super *s);
-/* Mounts s over `at` (NULL: the root of all). The mount takes over the super. 0, -ENOMEM, -EBUSY, -ENOTDIR. */
+/* Mounts s over `at` (NULL: the root of all); both are directories, or neither is. The mount takes over the super. 0, -ENOMEM,
+ * -EBUSY, -ENOTDIR. */
 int mount_add(struct super *s, const struct path *at, unsigned flags, const char *source);
 struct super *mount_release_root(void); /* unit tests: the root's super is the caller's again */
 void mount_drop_all(void); /* unit tests: the end of all mounts and their supers */
+bool mount_covers(const struct inode *i); /* is something mounted on it? */
 struct mount *mount_root(void); /* NULL: nothing is mounted yet */
 void mount_root_path(struct path *out); /* with references */
 
@@ -316,7 +318,8 @@ int overlay_new(struct super *lower, struct super **out);
 int devfs_new(struct super **out);
 int procfs_new(struct super **out);
 int sysfs_new(struct super **out);
-int p9_new(const char *tag, bool readonly, struct super **out);
+/* file: the root is this regular file in the export's top directory; NULL: that directory. -ENODEV: no such export. */
+int p9_new(const char *tag, const char *file, bool readonly, struct super **out);
 int cpio_unpack(struct super *tmpfs, const void *data, size_t len); /* lazily: regular files refer to data in place */
 /* Writes every change of the overlay below `to` (a directory on a writable 9P mount). */
 int overlay_save(struct super *overlay, const struct path *to);

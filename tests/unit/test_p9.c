@@ -21,8 +21,8 @@ START_TEST(mount_and_attributes)
 	ck_assert_uint_eq(total_calls, 2); /* walk, getattr */
 	inode_put(i);
 	ck_assert_int_eq(get_err(root, "nothing"), -ENOENT);
-	ck_assert_int_eq(p9_new("test", true, &super), -EBUSY);
-	ck_assert_int_eq(p9_new("other", true, &super), -ENODEV);
+	ck_assert_int_eq(p9_new("test", NULL, true, &super), -EBUSY);
+	ck_assert_int_eq(p9_new("other", NULL, true, &super), -ENODEV);
 }
 END_TEST
 
@@ -424,6 +424,91 @@ START_TEST(directories_the_host_hides)
 }
 END_TEST
 
+/* ---- one file as the root ---- */
+
+START_TEST(a_file_can_be_the_root)
+{
+	struct statfs_k st = { 0 };
+	char buf[32];
+
+	for (int readonly = 0; readonly < 2; readonly++) {
+		ck_assert_int_eq(p9_new("test", "hello", readonly, &super), 0);
+		root = super->root->inode;
+		ck_assert_uint_eq(root->mode, S_IFREG | 0644);
+		ck_assert(!root->ops->lookup && !root->ops->readdir);
+		ck_assert_int_eq(read_at(root, 0, buf, 32), 13);
+		ck_assert_mem_eq(buf, "hello, world\n", 13);
+		ck_assert_int_eq(super->ops->statfs(super, &st), 0);
+		if (readonly)
+			continue;
+		struct file *f = open_file(root, O_RDWR);
+		ck_assert_int_eq(write_at(root, 0, "J", 1), 1);
+		close_file(f);
+		ck_assert_mem_eq(sfind(sroot, "hello", 5)->data, "Jello", 5);
+		sfind(sroot, "hello", 5)->data[0] = 'h';
+		umount_it();
+	}
+}
+END_TEST
+
+START_TEST(no_other_kind_of_root)
+{
+	static const struct {
+		const char *name;
+		int err;
+	} cases[] = { { "missing", -ENOENT }, { "dir", -EINVAL }, { "link", -EINVAL } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ck_assert_int_eq(p9_new("test", cases[i].name, false, &super), cases[i].err);
+		ck_assert_uint_eq(server_fids(), 0);
+	}
+	super = NULL;
+	for (unsigned n = 1; super == NULL; n++) {
+		fake_fail_after(n);
+		if (p9_new("test", "hello", false, &super))
+			super = NULL;
+		fake_fail_after(0);
+	}
+}
+END_TEST
+
+START_TEST(a_mounted_file_is_its_name)
+{
+	struct snode *s;
+	struct file *f;
+	char buf[32];
+
+	ck_assert_int_eq(p9_new("test", "hello", false, &super), 0);
+	root = super->root->inode;
+	f = open_file(root, O_RDONLY);
+	ck_assert_int_eq(read_at(root, 0, buf, 32), 13);
+	/* The host puts another file there: who has the old one open keeps it, and nobody gets a mixture. */
+	sunlink(sfind(sroot, "hello", 5));
+	s = sfile(sroot, "hello", "another", 7);
+	fake_time_advance(10 * NSEC_PER_MSEC);
+	pagecache_reclaim(1000);
+	ck_assert_int_eq(read_at(root, 0, buf, 32), 13);
+	ck_assert_mem_eq(buf, "hello, world\n", 13);
+	close_file(f);
+	ck_assert_int_eq(root->ops->revalidate(root), 0);
+	ck_assert_uint_eq(root->ino, s->ino);
+	ck_assert_uint_eq(root->size, 7);
+	f = open_file(root, O_RDWR);
+	ck_assert_int_eq(read_at(root, 0, buf, 32), 7);
+	ck_assert_mem_eq(buf, "another", 7);
+	ck_assert_int_eq(write_at(root, 0, "A", 1), 1);
+	close_file(f);
+	ck_assert_mem_eq(s->data, "Another", 7);
+	/* Gone, and back. */
+	sunlink(s);
+	fake_time_advance(10 * NSEC_PER_MSEC);
+	ck_assert_int_eq(root->ops->revalidate(root), -ESTALE);
+	sfile(sroot, "hello", "third", 5);
+	ck_assert_int_eq(root->ops->revalidate(root), 0);
+	ck_assert_int_eq(read_at(root, 0, buf, 32), 5);
+}
+END_TEST
+
 /* ---- names ---- */
 
 START_TEST(names_can_be_made_and_removed)
@@ -609,6 +694,9 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, own_writes_do_not_drop_the_pages);
 	tcase_add_test(tc, open_asks_the_server_where_it_may_refuse);
 	tcase_add_test(tc, directories_the_host_hides);
+	tcase_add_test(tc, a_file_can_be_the_root);
+	tcase_add_test(tc, no_other_kind_of_root);
+	tcase_add_test(tc, a_mounted_file_is_its_name);
 	tcase_add_test(tc, names_can_be_made_and_removed);
 	tcase_add_test(tc, rename_takes_the_way_along);
 	tcase_add_test(tc, open_files_survive_their_names);

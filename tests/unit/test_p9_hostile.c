@@ -58,7 +58,7 @@ static void scenario(bool readonly)
 	struct inode *i, *j;
 	char buf[300];
 
-	if (p9_new("test", readonly, &super)) {
+	if (p9_new("test", NULL, readonly, &super)) {
 		super = NULL;
 		return;
 	}

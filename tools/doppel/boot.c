@@ -17,6 +17,33 @@
 /* enum plat_stdio_kind, whose header is the kernel's */
 enum { STDIO_CLOSED, STDIO_STREAM, STDIO_TTY, STDIO_NULL };
 
+/* A name within a word of the command line. */
+static void put_escaped(FILE *f, const char *s)
+{
+	for (; *s; s++)
+		if (strchr(" \t\n:\\", *s))
+			fprintf(f, "\\%03o", *s);
+		else
+			fputc(*s, f);
+}
+
+static void put_mount(FILE *f, const struct share *s, size_t i)
+{
+	long start = ftell(f);
+
+	fprintf(f, " mount=9p:v%zu", i);
+	if (s->file) {
+		fputc('/', f);
+		put_escaped(f, s->file);
+	}
+	fputc(':', f);
+	put_escaped(f, s->guest);
+	if (s->readonly)
+		fputs(":ro", f);
+	if (ftell(f) - start > BOOT_WORD_MAX)
+		die(EXIT_DOPPEL, "-v %s%s%s:%s: the names are too long", s->host, s->file ? "/" : "", s->file ? s->file : "", s->guest);
+}
+
 char *boot_cmdline(const struct run *r)
 {
 	char *s = NULL;
@@ -27,7 +54,7 @@ char *boot_cmdline(const struct run *r)
 		die(EXIT_DOPPEL, "out of memory");
 	fputs(r->cpio ? "root=cpio" : "root=9p:root", f);
 	for (size_t i = 0; i < r->nshares; i++)
-		fprintf(f, " mount=9p:v%zu:%s%s", i, r->shares[i].guest, r->shares[i].readonly ? ":ro" : "");
+		put_mount(f, &r->shares[i], i);
 	if (r->save)
 		fputs(" save=9p:save", f);
 	if (r->trace)

@@ -20,8 +20,9 @@ struct strings {
 void strings_add(struct strings *s, const char *text);                                           /* copies */
 void strings_addf(struct strings *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* -v: a host directory, or one file of it. */
 struct share {
-	char *host, *guest;
+	char *host, *file, *guest; /* file: NULL, the directory itself */
 	bool readonly;
 };
 

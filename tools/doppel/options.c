@@ -28,7 +28,7 @@ void usage(FILE *to)
 	      "  -w DIR                working directory (default: the caller's)\n"
 	      "  -u USER[:GROUP]       run as this user (default: the caller)\n"
 	      "  -i, -t                keep stdin open; give the program a terminal (both found out by default)\n"
-	      "  -v HOST:GUEST[:ro]    mount a host directory; writes reach the host\n"
+	      "  -v HOST:GUEST[:ro]    mount a host directory or file; writes reach the host\n"
 	      "  --root DIR|CPIO       the root file system (default: the host's, read-only, under an overlay)\n"
 	      "  --save DIR            at exit, write the overlay's changes below DIR\n"
 	      "  --ring0               kvm: run the program in ring 0 (faster; one trusted program)\n"
@@ -95,6 +95,15 @@ static void add_env(struct run *r, const char *arg)
 	}
 }
 
+/* A file is exported as one name of its directory: a file alone is nothing that QEMU can export. */
+static void split_file(struct share *s)
+{
+	char *slash = strrchr(s->host, '/');
+
+	s->file = xstrdup(slash + 1);
+	slash[slash == s->host] = 0;
+}
+
 static void add_share(struct run *r, const char *arg)
 {
 	char *host = xstrdup(arg), *guest = strchr(host, ':');
@@ -110,14 +119,16 @@ static void add_share(struct run *r, const char *arg)
 		s.readonly = !strcmp(flag, ":ro");
 		*flag = 0;
 	}
-	if (strpbrk(guest, ": \n"))
-		die(EXIT_DOPPEL, "-v %s: a guest path cannot contain blanks or colons", arg);
+	if (strchr(guest, ':'))
+		die(EXIT_DOPPEL, "-v %s: a guest path cannot contain colons", arg);
 	s.guest = guest;
 	s.host = realpath(host, NULL);
 	if (!s.host || stat(s.host, &st))
 		die(EXIT_DOPPEL, "-v %s: %s: %s", arg, host, strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		die(EXIT_DOPPEL, "-v %s: %s is not a directory; mount the directory that holds it", arg, host);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		die(EXIT_DOPPEL, "-v %s: %s is neither a directory nor a regular file", arg, host);
+	if (S_ISREG(st.st_mode))
+		split_file(&s);
 	r->shares = xrealloc(r->shares, (r->nshares + 1) * sizeof(s));
 	r->shares[r->nshares++] = s;
 }
