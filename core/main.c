@@ -104,38 +104,65 @@ static const char *find_variable(const struct boot *b, const char *name)
 	return NULL;
 }
 
-/* A name without a slash is looked for along PATH, as execvp(3) does: what is found but not executable is passed over and
- * told only when nothing else is found. */
-static int exec_along_path(const struct boot *b, const char **why)
+/* What became of starting a program: the file and the reason that are told. */
+struct attempt {
+	int err;
+	const char *why;
+	char *path; /* kmalloc'ed; NULL: as the caller named it */
+};
+
+/* A failure that is worth telling if nothing better comes: the first file that may not be executed, else the first that is
+ * there but whose interpreter is not. */
+static void remember_failure(struct attempt *a, int err, const char *why, const char *file)
 {
-	const char *path = find_variable(b, "PATH");
+	if (a->path && (a->err == -EACCES || err != -EACCES))
+		return;
+	kfree(a->path);
+	*a = (struct attempt){ err, why, kstrdup(file) };
+}
+
+/* A name without a slash is looked for along PATH, as execvp(3) does: what is not there, or not executable, is passed over.
+ * An empty entry is the working directory. */
+static void exec_along_path(const struct boot *b, struct attempt *a)
+{
+	const char *path = find_variable(b, "PATH"), *end, *why;
 	char file[PATH_MAX];
-	int result = -ENOENT;
+	bool last = false;
 
-	for (path = path ? path : DEFAULT_PATH; *path;) {
-		size_t n = (size_t)(strchr(path, ':') ? strchr(path, ':') - path : (long)strlen(path));
+	a->err = -ENOENT;
+	for (path = path ? path : DEFAULT_PATH; !last; path = end + 1) {
+		for (end = path; *end && *end != ':';)
+			end++;
+		last = !*end;
+		int n = (int)(end - path);
 
-		if ((size_t)ksnprintf(file, sizeof(file), "%.*s/%s", (int)n, n ? path : ".", b->path) < sizeof(file)) {
-			int r = exec_image(file, b->argv, b->envp, why);
+		if ((size_t)ksnprintf(file, sizeof(file), "%.*s/%s", n ? n : 1, n ? path : ".", b->path) >= sizeof(file))
+			continue;
+		int r = exec_image(file, b->argv, b->envp, &why);
 
-			if (r != -ENOENT && r != -ENOTDIR && r != -EACCES)
-				return r;
-			if (r == -EACCES || *why)
-				result = r;
+		if (r == -ENOTDIR || (r == -ENOENT && !why))
+			continue;
+		if (r == -EACCES || r == -ENOENT) {
+			remember_failure(a, r, why, file);
+			continue;
 		}
-		path += n + (path[n] == ':');
+		kfree(a->path);
+		*a = (struct attempt){ r, why, r ? kstrdup(file) : NULL };
+		return;
 	}
-	return result;
 }
 
 static void program_main(void *arg)
 {
 	const struct boot *b = boot_params();
-	const char *why = NULL;
-	int r = strchr(b->path, '/') ? exec_image(b->path, b->argv, b->envp, &why) : exec_along_path(b, &why);
+	struct attempt a = { 0 };
 
-	if (r)
-		cannot_start(b->path, r, why);
+	if (strchr(b->path, '/'))
+		a.err = exec_image(b->path, b->argv, b->envp, &a.why);
+	else
+		exec_along_path(b, &a);
+	if (a.err)
+		cannot_start(a.path ? a.path : b->path, a.err, a.why);
 	plat_user_enter(thread_regs(current_thread()));
 }
 
