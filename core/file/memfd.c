@@ -133,7 +133,7 @@ static int memfd_inode_new(struct inode **out)
 	int r;
 
 	mutex_lock(&root->lock);
-	r = root->ops->tmpfile(root, S_IFREG | 0777, &inode);
+	r = root->ops->tmpfile(root, S_IFREG | 0777, false, &inode);
 	mutex_unlock(&root->lock);
 	if (r)
 		return r;

@@ -615,7 +615,7 @@ int memfs_symlink(struct inode *dir, const struct name *n, const char *target, s
 	return enter_new(dir, n, i, out);
 }
 
-int memfs_tmpfile(struct inode *dir, uint32_t mode, struct inode **out)
+int memfs_tmpfile(struct inode *dir, uint32_t mode, bool linkable, struct inode **out)
 {
 	struct inode *i = memfs_of(dir->super)->new_inode(dir->super, dir, mode);
 

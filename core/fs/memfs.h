@@ -73,7 +73,7 @@ void memfs_umount(struct super *s);
 /* inode_ops of new files, through fs->new_inode. */
 int memfs_mknod(struct inode *dir, const struct name *n, uint32_t mode, uint64_t rdev, struct inode **out);
 int memfs_symlink(struct inode *dir, const struct name *n, const char *target, struct inode **out);
-int memfs_tmpfile(struct inode *dir, uint32_t mode, struct inode **out);
+int memfs_tmpfile(struct inode *dir, uint32_t mode, bool linkable, struct inode **out);
 int memfs_statfs(struct super *s, struct statfs_k *out);
 /* An inode with its node, ops still to be set; NULL when RAM is short. */
 struct inode *memfs_inode(struct memfs *fs, uint64_t ino, uint32_t mode, bool hash);

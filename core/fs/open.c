@@ -247,6 +247,7 @@ static int walk_create(struct walk *w, struct open *o)
 static int walk_tmpfile(struct walk *w, struct open *o)
 {
 	struct inode *dir, *inode;
+	bool linkable = !(o->flags & O_EXCL);
 	struct dentry *d;
 	int r = walk_all(w);
 
@@ -261,11 +262,11 @@ static int walk_tmpfile(struct walk *w, struct open *o)
 	if (!dir->ops->tmpfile)
 		return -EOPNOTSUPP;
 	mutex_lock(&dir->lock);
-	r = dir->ops->tmpfile(dir, inode_new_mode(dir, S_IFREG | (o->mode & 07777)), &inode);
+	r = dir->ops->tmpfile(dir, inode_new_mode(dir, S_IFREG | (o->mode & 07777)), linkable, &inode);
 	mutex_unlock(&dir->lock);
 	if (r)
 		return r;
-	inode->linkable = !(o->flags & O_EXCL);
+	inode->linkable = linkable;
 	d = dentry_nameless(w->cur.dentry, inode);
 	if (!d)
 		return -ENOMEM;

@@ -254,6 +254,7 @@ static const struct inode_ops dir_ops_rw = {
 	.unlink = p9_unlink,
 	.rmdir = p9_rmdir,
 	.rename = p9_rename,
+	.tmpfile = p9_tmpfile,
 };
 static const struct inode_ops link_ops_ro = { .evict = p9_evict, .readlink = p9_readlink };
 static const struct inode_ops link_ops_rw = { .evict = p9_evict, .readlink = p9_readlink, ATTR_RW };

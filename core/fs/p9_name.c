@@ -4,11 +4,13 @@
  * server at the next stat. A file that loses its last name while it is open has an opened fid before that, and its
  * attributes live on here.
  *
- * Missing: RENAME_EXCHANGE, O_TMPFILE. */
+ * Missing: O_TMPFILE without O_EXCL: a nameless file cannot be given a name. */
 #include "core/fs/p9_node.h"
 #include "core/lib/string.h"
+#include "core/lib/util.h"
 #include "core/mm/slab.h"
 #include "core/proc/cred.h"
+#include "core/random.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/fcntl.h"
 #include "shim/abi/stat.h"
@@ -212,19 +214,13 @@ int p9_rmdir(struct inode *dir, const struct name *name, struct inode *inode)
 	return remove_name(dir, name, inode, AT_REMOVEDIR);
 }
 
-int p9_rename(struct inode *odir, const struct name *on, struct inode *inode, struct inode *ndir,
-		     const struct name *nn, struct inode *target, unsigned flags)
+static int send_rename(struct inode *odir, const struct name *on, struct inode *ndir, const struct name *nn)
 {
 	struct p9_node *to = p9_node_of(ndir);
 	struct p9_fid *f, *nf;
 	struct p9_slot *s;
-	int err;
+	int err = p9_node_fid(to, &nf);
 
-	if (flags & ~(unsigned)RENAME_NOREPLACE)
-		return -EINVAL;
-	if (target)
-		hold_open(target);
-	err = p9_node_fid(to, &nf);
 	if (err)
 		return err;
 	err = dir_begin(odir, P9_TRENAMEAT, &f, &s);
@@ -235,12 +231,77 @@ int p9_rename(struct inode *odir, const struct name *on, struct inode *inode, st
 		err = dir_end(odir, f, s);
 	}
 	p9_fid_put(to->c, nf);
+	to->changes++;
+	return err;
+}
+
+#define TEMP_NAME 24 /* characters */
+
+/* A name that nobody else uses. */
+static struct name temp_name(char buf[TEMP_NAME])
+{
+	int n = ksnprintf(buf, TEMP_NAME, ".doppel-%lx", random_u64() >> 8);
+
+	return (struct name){ .s = buf, .len = (uint32_t)n };
+}
+
+/* The protocol has no exchange: three renames, taken back when one fails. With both directories locked no program here sees
+ * anything in between. */
+static int exchange(struct inode *odir, const struct name *on, struct inode *ndir, const struct name *nn)
+{
+	char buf[TEMP_NAME];
+	struct name temp = temp_name(buf);
+	int err = send_rename(odir, on, odir, &temp);
+
 	if (err)
 		return err;
-	to->changes++;
-	if (target && target != inode)
+	err = send_rename(ndir, nn, odir, on);
+	if (!err) {
+		err = send_rename(odir, &temp, ndir, nn);
+		if (err)
+			(void)send_rename(odir, on, ndir, nn);
+	}
+	if (err)
+		(void)send_rename(odir, &temp, odir, on);
+	return err;
+}
+
+int p9_rename(struct inode *odir, const struct name *on, struct inode *inode, struct inode *ndir,
+		     const struct name *nn, struct inode *target, unsigned flags)
+{
+	bool swap = (flags & RENAME_EXCHANGE) != 0;
+	int err;
+
+	if (target && !swap)
+		hold_open(target);
+	err = swap ? exchange(odir, on, ndir, nn) : send_rename(odir, on, ndir, nn);
+	if (err)
+		return err;
+	if (swap) {
+		p9_node_move(p9_node_of(target), p9_node_of(odir), on);
+		p9_node_of(target)->changes++;
+	} else if (target && target != inode) {
 		name_gone(target);
-	p9_node_move(p9_node_of(inode), to, nn);
+	}
+	p9_node_move(p9_node_of(inode), p9_node_of(ndir), nn);
 	p9_node_of(inode)->changes++;
 	return 0;
+}
+
+/* A file that is made and loses its name at once. Nothing could give it one again. */
+int p9_tmpfile(struct inode *dir, uint32_t mode, bool linkable, struct inode **out)
+{
+	char buf[TEMP_NAME];
+	struct name temp = temp_name(buf);
+	int err;
+
+	if (linkable)
+		return -EOPNOTSUPP;
+	err = make_file(dir, &temp, mode, out);
+	if (err)
+		return err;
+	err = remove_name(dir, &temp, *out, 0);
+	if (err)
+		inode_put(*out);
+	return err;
 }

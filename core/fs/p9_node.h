@@ -72,6 +72,7 @@ int p9_unlink(struct inode *dir, const struct name *name, struct inode *inode);
 int p9_rmdir(struct inode *dir, const struct name *name, struct inode *inode);
 int p9_rename(struct inode *odir, const struct name *on, struct inode *inode, struct inode *ndir, const struct name *nn,
 	      struct inode *target, unsigned flags);
+int p9_tmpfile(struct inode *dir, uint32_t mode, bool linkable, struct inode **out);
 
 /* core/fs/p9_node.c */
 /* One reference; NULL when RAM is short. The name is copied. */

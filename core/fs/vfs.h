@@ -87,7 +87,8 @@ struct inode_ops {
 	int (*readdir)(struct inode *dir, struct file *f, struct dir_ctx *c);                        /* [-ENOTDIR] */
 	int (*fallocate)(struct inode *inode, int mode, uint64_t off, uint64_t len);                 /* [-EOPNOTSUPP] */
 	/* A nameless regular file with nlink 0, for O_TMPFILE. */
-	int (*tmpfile)(struct inode *dir, uint32_t mode, struct inode **out);                        /* [-EOPNOTSUPP] */
+	/* linkable: link() may give it a name later; it has i->linkable then */
+	int (*tmpfile)(struct inode *dir, uint32_t mode, bool linkable, struct inode **out);         /* [-EOPNOTSUPP] */
 	/* Before bytes [off, off + len) are written (len 0: before a writable shared mapping): how many of them there
 	 * is room for, at least one, or -ENOSPC. */
 	int64_t (*reserve)(struct inode *inode, uint64_t off, uint64_t len);                         /* [len] */

@@ -47,6 +47,7 @@ static uint32_t server_msize;
 static uint32_t server_iounit;
 static unsigned counts[256];
 static unsigned total_calls;
+static unsigned refuse_rename;          /* the n-th Trenameat from now fails */
 static bool stingy;                     /* reads and writes are short */
 static struct snode *graveyard;         /* removed nodes */
 
@@ -369,6 +370,8 @@ static int do_rename(struct sfid *f)
 	const char *new_name = p9_get_str(&rq, &nlen);
 	struct snode *n = sfind(f->node, name, len), *old;
 
+	if (refuse_rename && !--refuse_rename)
+		return EIO;
 	if (!to || !n)
 		return ENOENT;
 	old = sfind(to->node, new_name, nlen);
