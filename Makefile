@@ -155,6 +155,8 @@ UNIT_CFLAGS   := -std=gnu11 -O1 -g -I. -D_GNU_SOURCE -DDOPPEL_KERNEL -DDOPPEL_UN
 # Platform sources that are plain logic, linked into their tests (others are included by the test).
 UNIT_EXTRA_linuxu_patch := plat/linuxu/patch_code.c
 UNIT_EXTRA_p9srv        := $(wildcard plat/linuxu/p9srv*.c)
+UNIT_EXTRA_p9srv_file   := $(UNIT_EXTRA_p9srv)
+UNIT_EXTRA_p9srv_attr   := $(UNIT_EXTRA_p9srv)
 UNIT_LIBS      = $(shell pkg-config --libs check 2>/dev/null)
 UNIT_EXTRA_copy := core/x86_64/copy_real.c # the object, made from copy.S
 ASAN          := -fsanitize=address,undefined -fno-sanitize-recover=all
