@@ -25,11 +25,11 @@ CORE_LIB  := rbtree string util seqbuf
 CORE_MM   := page slab pt entry space fault mremap madvise maps uio pagecache radix
 CORE_PROC := proc thread cred signal exit futex itimer
 CORE_FILE := file fdtable pipe eventfd timerfd signalfd memfd poll epoll lock stdio tty tty_line
-CORE_FS   := vfs dentry path perm namei open attr mount regular memfs memfs_data tmpfs overlay overlay_save cpio shutdown \
-             p9 p9_client p9_data p9_msg p9_name p9_node devfs textfs procfs procfs_pid procfs_stat procfs_sys cpuinfo sysfs
+CORE_FS   := vfs dentry path perm namei open attr mount regular memfs memfs_data memfs_xattr tmpfs overlay overlay_save cpio shutdown \
+             p9 p9_client p9_data p9_msg p9_name p9_node p9_xattr devfs textfs procfs procfs_pid procfs_stat procfs_sys cpuinfo sysfs
 CORE_NET  := unix
 SHIM      := table errno_names trace trace_args trace_file trace_names trace_net trace_proc inject sys_copy sys_file sys_fs sys_futex \
-             sys_ioctl sys_mem sys_misc sys_net sys_poll sys_proc sys_sched sys_signal sys_stat sys_time
+             sys_ioctl sys_mem sys_misc sys_net sys_poll sys_proc sys_sched sys_signal sys_stat sys_time sys_xattr
 LOADER    := elf script auxv execve
 KSRC      := $(CORE:%=core/%.c) $(CORE_X86:%=core/x86_64/%.c) $(CORE_LIB:%=core/lib/%.c) $(CORE_MM:%=core/mm/%.c) \
              $(CORE_PROC:%=core/proc/%.c) $(CORE_FILE:%=core/file/%.c) $(CORE_FS:%=core/fs/%.c) \
@@ -157,6 +157,7 @@ UNIT_EXTRA_linuxu_patch := plat/linuxu/patch_code.c
 UNIT_EXTRA_p9srv        := $(wildcard plat/linuxu/p9srv*.c)
 UNIT_EXTRA_p9srv_file   := $(UNIT_EXTRA_p9srv)
 UNIT_EXTRA_p9srv_attr   := $(UNIT_EXTRA_p9srv)
+UNIT_EXTRA_p9srv_xattr  := $(UNIT_EXTRA_p9srv)
 UNIT_LIBS      = $(shell pkg-config --libs check 2>/dev/null)
 UNIT_EXTRA_copy := core/x86_64/copy_real.c # the object, made from copy.S
 ASAN          := -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -312,6 +312,7 @@ void memfs_evict(struct inode *inode)
 	}
 	kfree(node->table);
 	kfree(node->target);
+	memfs_xattrs_free(node);
 	node->fs->used -= node->charged;
 	list_remove(&node->link);
 	inode->priv = NULL;

@@ -28,6 +28,14 @@ struct memfs_entry {
 	char name[];
 };
 
+/* An extended attribute; its name lies behind its value. */
+struct xattr {
+	struct xattr *next;
+	uint32_t size;
+	const char *name;
+	char value[];
+};
+
 struct memfs_node {
 	struct inode *inode;
 	struct memfs *fs;
@@ -45,6 +53,8 @@ struct memfs_node {
 	const uint8_t *data;    /* in an archive, which stays where it is */
 	uint64_t limit;
 	char *target;           /* symlink; owned */
+	struct xattr *xattrs;   /* owned */
+	bool own_xattrs;        /* they count, not those of the lower inode */
 	uint64_t charged;       /* pages counted in fs->used */
 	bool pinned;
 	bool changed;           /* attributes or size differ from the lower inode's, or data may */
@@ -114,6 +124,12 @@ int memfs_fallocate(struct inode *inode, int mode, uint64_t off, uint64_t len);
 int64_t memfs_reserve(struct inode *inode, uint64_t off, uint64_t len);
 int64_t memfs_seek_data(struct inode *inode, uint64_t off, bool hole);
 int memfs_read_pages(struct inode *inode, struct page **pages, uint64_t index, unsigned n);
+
+long memfs_getxattr(struct inode *inode, const char *name, void *buf, size_t size);
+int memfs_setxattr(struct inode *inode, const char *name, const void *value, size_t size, unsigned flags);
+/* From now on node->xattrs are the inode's. Locked. 0, -ENOMEM, or why the lower ones could not be read. */
+int memfs_xattrs_own(struct inode *inode);
+void memfs_xattrs_free(struct memfs_node *node);
 
 #define MEMFS_DIR_SIZE   40 /* of an empty tmpfs directory, and for each entry: what Linux's tmpfs shows */
 #define MEMFS_ENTRY_SIZE 20

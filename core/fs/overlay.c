@@ -13,7 +13,7 @@
  * Positions in a merged directory: the lower file system's own first, then UPPER plus the cookie of an entry made
  * here. Both are stable while entries come and go.
  *
- * Missing: extended attributes; new names below (whiteouts and opaque directories in a lower tree that was itself
+ * Missing: new names below (whiteouts and opaque directories in a lower tree that was itself
  * saved from an overlay are ordinary files). */
 #include "core/file/file.h"
 #include "core/fs/memfs.h"
@@ -294,7 +294,8 @@ static int overlay_open(struct inode *inode, struct file *f)
 	.lookup = overlay_lookup, .mknod = memfs_mknod, .symlink = memfs_symlink, .link = memfs_link, \
 	.unlink = memfs_unlink, .rmdir = memfs_rmdir, .rename = memfs_rename, .setattr = memfs_setattr, \
 	.readdir = overlay_readdir, .fallocate = memfs_fallocate, .tmpfile = memfs_tmpfile, \
-	.reserve = memfs_reserve, .seek_data = memfs_seek_data, .readlink = overlay_readlink, .evict = memfs_evict
+	.reserve = memfs_reserve, .seek_data = memfs_seek_data, .getxattr = memfs_getxattr, .setxattr = memfs_setxattr, \
+	.readlink = overlay_readlink, .evict = memfs_evict
 
 static const struct inode_ops overlay_ops = { OVERLAY_OPS };
 static const struct inode_ops overlay_lower_file_ops = {

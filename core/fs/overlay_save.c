@@ -117,6 +117,19 @@ static void copy_attributes(const struct inode *from, struct inode *to)
 	(void)target_setattr(to, &rest);
 }
 
+/* As far as they can be had, and the target has any. */
+static void copy_xattrs(struct inode *from, struct inode *to)
+{
+	mutex_lock(&from->lock);
+	if (to->ops->setxattr && !memfs_xattrs_own(from)) {
+		mutex_lock(&to->lock);
+		for (struct xattr *x = memfs_node(from)->xattrs; x; x = x->next)
+			(void)to->ops->setxattr(to, x->name, x->value, x->size, 0);
+		mutex_unlock(&to->lock);
+	}
+	mutex_unlock(&from->lock);
+}
+
 /* An empty file whose name says something. */
 static int put_mark(struct inode *dir, const char *prefix, const char *name, size_t len)
 {
@@ -269,6 +282,7 @@ static int save_file(struct save *s, struct inode *from, struct inode *dir, cons
 		return r;
 	if (S_ISREG(from->mode))
 		r = copy_data(from, to);
+	copy_xattrs(from, to);
 	copy_attributes(from, to);
 	if (from->nlink > 1)
 		remember_link(s, from, to);
@@ -411,8 +425,10 @@ static void save_step(struct save *s)
 		return;
 	}
 	s->top = l->up;
-	if (l->up)
+	if (l->up) {
+		copy_xattrs(l->from, l->to);
 		copy_attributes(l->from, l->to);
+	}
 	inode_put(l->from);
 	inode_put(l->to);
 	kfree(l);

@@ -5,7 +5,7 @@
  * absent names are cached for good, and the server is asked twice for a new file: a walk and its attributes. On a
  * writable one every lookup walks.
  *
- * Missing: extended attributes and ACLs; a file's other hard links, once the one it was found by is gone at the
+ * Missing: ACLs and extended attributes but the user's; a file's other hard links, once the one it was found by is gone at the
  * host. */
 #include "core/fs/p9_node.h"
 #include "core/lib/string.h"
@@ -239,13 +239,20 @@ static void p9_evict(struct inode *inode)
 
 #define COMMON_OPS .evict = p9_evict, .open = p9_open
 #define ATTR_RW    .getattr = p9_rw_getattr, .setattr = p9_rw_setattr
+#define XATTR_RO   .getxattr = p9_getxattr
+#define XATTR_RW   XATTR_RO, .setxattr = p9_setxattr
 #define COMMON_RW  COMMON_OPS, ATTR_RW, .revalidate = p9_rw_revalidate, .fsync = p9_fsync
 
-static const struct inode_ops file_ops_ro = { COMMON_OPS, .read_pages = p9_read_pages };
-static const struct inode_ops file_ops_rw = { COMMON_RW, .read_pages = p9_read_pages, .write_pages = p9_write_pages };
-static const struct inode_ops dir_ops_ro = { COMMON_OPS, .lookup = p9_lookup, .readdir = p9_readdir };
+static const struct inode_ops file_ops_ro = { COMMON_OPS, XATTR_RO, .read_pages = p9_read_pages };
+static const struct inode_ops file_ops_rw = {
+	COMMON_RW, XATTR_RW, .read_pages = p9_read_pages, .write_pages = p9_write_pages
+};
+static const struct inode_ops dir_ops_ro = {
+	COMMON_OPS, XATTR_RO, .lookup = p9_lookup, .readdir = p9_readdir
+};
 static const struct inode_ops dir_ops_rw = {
 	COMMON_RW,
+	XATTR_RW,
 	.lookup = p9_lookup,
 	.readdir = p9_readdir,
 	.mknod = p9_mknod,

@@ -74,6 +74,10 @@ int p9_rename(struct inode *odir, const struct name *on, struct inode *inode, st
 	      struct inode *target, unsigned flags);
 int p9_tmpfile(struct inode *dir, uint32_t mode, bool linkable, struct inode **out);
 
+/* core/fs/p9_xattr.c */
+long p9_getxattr(struct inode *inode, const char *name, void *buf, size_t size);
+int p9_setxattr(struct inode *inode, const char *name, const void *value, size_t size, unsigned flags);
+
 /* core/fs/p9_node.c */
 /* One reference; NULL when RAM is short. The name is copied. */
 struct p9_node *p9_node_new(struct p9_client *c, struct p9_node *parent, const char *name, size_t len);

@@ -3,7 +3,7 @@
  * Everything is memfs.c's and memfs_data.c's; here are the operations' tables and the making of inodes. Files that came
  * with an archive (cpio.c) read the pages that are not cached from there.
  *
- * Missing: extended attributes, quotas, huge pages, mount options beyond size and mode. */
+ * Missing: quotas, huge pages, mount options beyond size and mode. */
 #include "core/fs/tmpfs.h"
 #include "core/fs/memfs.h"
 #include "core/fs/walk.h"
@@ -63,7 +63,8 @@ void tmpfs_file_data(struct inode *inode, const void *data, size_t len)
 	.lookup = tmpfs_lookup, .mknod = memfs_mknod, .symlink = memfs_symlink, .link = memfs_link, \
 	.unlink = memfs_unlink, .rmdir = memfs_rmdir, .rename = memfs_rename, .setattr = memfs_setattr, \
 	.readdir = memfs_readdir, .fallocate = memfs_fallocate, .tmpfile = memfs_tmpfile, \
-	.reserve = memfs_reserve, .seek_data = memfs_seek_data, .evict = memfs_evict
+	.reserve = memfs_reserve, .seek_data = memfs_seek_data, .getxattr = memfs_getxattr, .setxattr = memfs_setxattr, \
+	.evict = memfs_evict
 
 static const struct inode_ops tmpfs_ops = { TMPFS_OPS };
 static const struct inode_ops tmpfs_archive_ops = { TMPFS_OPS, .read_pages = memfs_read_pages };

@@ -92,6 +92,8 @@ struct inode_ops {
 	/* Before bytes [off, off + len) are written (len 0: before a writable shared mapping): how many of them there
 	 * is room for, at least one, or -ENOSPC. */
 	int64_t (*reserve)(struct inode *inode, uint64_t off, uint64_t len);                         /* [len] */
+	/* value (kmalloc'ed) NULL: removes. flags XATTR_CREATE, XATTR_REPLACE. -ENODATA, -EEXIST, -ENOSPC, … */
+	int (*setxattr)(struct inode *inode, const char *name, const void *value, size_t size, unsigned flags); /* [-EOPNOTSUPP] */
 	/* lseek(2) SEEK_DATA (SEEK_HOLE when hole is set) from off < size; never beyond size. -ENXIO: no data there. */
 	int64_t (*seek_data)(struct inode *inode, uint64_t off, bool hole);                          /* [all is data] */
 
@@ -105,6 +107,8 @@ struct inode_ops {
 	int (*read_pages)(struct inode *inode, struct page **pages, uint64_t index, unsigned n);
 	int (*write_pages)(struct inode *inode, struct page **pages, uint64_t index, unsigned n);
 	int (*fsync)(struct inode *inode, bool data_only);                                           /* [0] */
+	/* xattr(7), names of the user namespace: the length of a value, or of the names when name is "" (others may be among
+	 * them), copied unless size is 0; buf is kmalloc'ed. -ENODATA, -ERANGE */
 	long (*getxattr)(struct inode *inode, const char *name, void *buf, size_t size);             /* [-EOPNOTSUPP] */
 	void (*evict)(struct inode *inode); /* last reference gone: frees what is the file system's */
 };

@@ -11,7 +11,8 @@
 enum {
 	HOST_read = 0, HOST_write = 1, HOST_close = 3, HOST_fstat = 5, HOST_poll = 7, HOST_lseek = 8, HOST_mmap = 9,
 	HOST_mprotect = 10, HOST_munmap = 11, HOST_rt_sigaction = 13, HOST_rt_sigprocmask = 14, HOST_rt_sigreturn = 15,
-	HOST_ioctl = 16, HOST_pread64 = 17, HOST_madvise = 28, HOST_getpid = 39, HOST_kill = 62, HOST_fcntl = 72,
+	HOST_ioctl = 16, HOST_pread64 = 17, HOST_madvise = 28, HOST_getpid = 39, HOST_setxattr = 188,
+	HOST_getxattr = 191, HOST_listxattr = 194, HOST_removexattr = 197, HOST_kill = 62, HOST_fcntl = 72,
 	HOST_fsync = 74, HOST_fdatasync = 75, HOST_ftruncate = 77, HOST_fchmod = 91, HOST_fchown = 93, HOST_umask = 95,
 	HOST_geteuid = 107, HOST_getppid = 110, HOST_sigaltstack = 131, HOST_fstatfs = 138, HOST_prctl = 157,
 	HOST_arch_prctl = 158, HOST_getdents64 = 217, HOST_timer_create = 222, HOST_timer_settime = 223,

@@ -2,8 +2,8 @@
  *
  * The protocol: 9P2000 (Plan 9 manual, section 5) with the .L extension as the Linux client speaks it. Nothing in a
  * request is trusted: a malformed one is answered with an error, one that cannot even be answered with length 0.
- * Requests are handled one at a time and to the end, so there is nothing for Tflush to do. Authentication and
- * extended attributes are not offered. */
+ * Requests are handled one at a time and to the end, so there is nothing for Tflush to do. Authentication is not
+ * offered. */
 #include "core/lib/string.h"
 #include "plat/linuxu/p9srv_int.h"
 #include "shim/abi/errno.h"
@@ -112,8 +112,7 @@ struct srv_fid *fid_find(int dev, uint32_t num)
 	return f;
 }
 
-/* Consumes the node reference. */
-static struct srv_fid *fid_new(int dev, uint32_t num, struct srv_node *node, uint32_t uid)
+struct srv_fid *fid_new(int dev, uint32_t num, struct srv_node *node, uint32_t uid)
 {
 	struct srv_fid *f = host_alloc(sizeof(*f));
 
@@ -140,6 +139,7 @@ static void fid_drop(int dev, struct srv_fid *f)
 	*p = f->next;
 	if (f->fd >= 0)
 		host_close(f->fd);
+	srv_xattr_free(f->xattr);
 	node_put(f->node);
 	host_free(f, sizeof(*f));
 	fid_count--;
@@ -285,7 +285,7 @@ static int srv_walk(struct srv_req *r)
 		return -EINVAL;
 	if (!f)
 		return -EBADF;
-	if (num == f->num ? f->fd >= 0 : fid_find(r->dev, num) != NULL)
+	if (f->xattr || (num == f->num ? f->fd >= 0 : fid_find(r->dev, num) != NULL))
 		return -EINVAL;
 	srv_put(&r->out, 0, 2);
 	node = node_get(f->node);
@@ -325,13 +325,15 @@ static int srv_walk(struct srv_req *r)
 static int srv_clunk(struct srv_req *r)
 {
 	struct srv_fid *f = fid_find(r->dev, (uint32_t)srv_get(&r->in, 4));
+	int err;
 
 	if (r->in.bad)
 		return -EINVAL;
 	if (!f)
 		return -EBADF;
+	err = srv_xattr_end(f);
 	fid_drop(r->dev, f);
-	return 0;
+	return err;
 }
 
 /* Clunks the fid even when the removal fails. */
@@ -370,6 +372,8 @@ static srv_op *op_of(uint8_t type)
 	case TREADLINK: return srv_readlink;
 	case TGETATTR: return srv_getattr;
 	case TSETATTR: return srv_setattr;
+	case TXATTRWALK: return srv_xattrwalk;
+	case TXATTRCREATE: return srv_xattrcreate;
 	case TREADDIR: return srv_readdir;
 	case TFSYNC: return srv_fsync;
 	case TLOCK: return srv_lock;

@@ -137,8 +137,7 @@ int srv_readlink(struct srv_req *r)
 
 /* ---- changing attributes ---- */
 
-/* A descriptor for the object itself: the opened one, or an O_PATH one that the caller closes (*own). */
-static int object_fd(struct srv_fid *f, bool *own)
+int srv_object_fd(struct srv_fid *f, bool *own)
 {
 	const char *name;
 	int dirfd, err;
@@ -226,7 +225,7 @@ int srv_setattr(struct srv_req *r)
 		return -EBADF;
 	if (r->ex->ro)
 		return -EROFS;
-	fd = object_fd(f, &own);
+	fd = srv_object_fd(f, &own);
 	if (fd < 0)
 		return fd;
 	if (valid & (SET_UID | SET_GID)) /* first: it takes set-user-ID bits away */

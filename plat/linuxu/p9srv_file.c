@@ -45,7 +45,7 @@ int srv_lopen(struct srv_req *r)
 		return -EINVAL;
 	if (!f)
 		return -EBADF;
-	if (f->fd >= 0)
+	if (f->fd >= 0 || f->xattr)
 		return -EINVAL;
 	if (r->ex->ro && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)))
 		return -EROFS;
@@ -83,7 +83,7 @@ int srv_lcreate(struct srv_req *r)
 		return err ? err : -EINVAL;
 	if (!f)
 		return -EBADF;
-	if (f->fd >= 0)
+	if (f->fd >= 0 || f->xattr)
 		return -EINVAL;
 	if (r->ex->ro)
 		return -EROFS;
@@ -128,6 +128,16 @@ static unsigned make_iov(struct host_iovec *iov, const struct plat_9p_seg *segs,
 	return count;
 }
 
+static long file_io(int call, int fd, const struct host_iovec *iov, unsigned n, uint64_t off)
+{
+	long r;
+
+	do
+		r = host_call5(call, (uint64_t)fd, HP(iov), n, off, 0);
+	while (r == -EINTR);
+	return r;
+}
+
 int srv_read(struct srv_req *r)
 {
 	struct srv_fid *f = fid_find(r->dev, (uint32_t)srv_get(&r->in, 4));
@@ -139,7 +149,7 @@ int srv_read(struct srv_req *r)
 
 	if (r->in.bad)
 		return -EINVAL;
-	if (!f || f->fd < 0)
+	if (!f || (f->fd < 0 && !f->xattr))
 		return -EBADF;
 	if (f->is_dir)
 		return -EISDIR;
@@ -147,9 +157,8 @@ int srv_read(struct srv_req *r)
 		return -EINVAL;
 	count = MIN(count, r->room - READ_HEAD);
 	n = make_iov(iov, r->in_segs, r->nin, READ_HEAD, count);
-	do
-		got = host_call5(HOST_preadv, (uint64_t)f->fd, HP(iov), n, off, 0);
-	while (got == -EINTR);
+	got = f->xattr ? srv_xattr_io(f->xattr, off, r->in_segs, r->nin, READ_HEAD, count, false)
+		       : file_io(HOST_preadv, f->fd, iov, n, off);
 	if (got < 0)
 		return (int)got;
 	srv_put(&r->out, (uint64_t)got, 4);
@@ -168,12 +177,11 @@ int srv_write(struct srv_req *r)
 
 	if (r->in.bad || count > r->msg_len - WRITE_HEAD || off > INT64_MAX)
 		return -EINVAL;
-	if (!f || f->fd < 0)
+	if (!f || (f->fd < 0 && !f->xattr))
 		return -EBADF;
 	n = make_iov(iov, r->out_segs, r->nout, WRITE_HEAD, count);
-	do
-		put = host_call5(HOST_pwritev, (uint64_t)f->fd, HP(iov), n, off, 0);
-	while (put == -EINTR);
+	put = f->xattr ? srv_xattr_io(f->xattr, off, r->out_segs, r->nout, WRITE_HEAD, count, true)
+		       : file_io(HOST_pwritev, f->fd, iov, n, off);
 	if (put < 0)
 		return (int)put;
 	srv_put(&r->out, (uint64_t)put, 4);

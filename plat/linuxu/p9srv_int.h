@@ -85,6 +85,15 @@ uint64_t srv_qid_path(uint64_t dev, uint64_t ino);
 
 /* ---- fids (p9srv.c) ---- */
 
+/* A value that is read, or written to be set (create). */
+struct srv_xattr {
+	bool create;
+	uint32_t flags;
+	size_t size, len; /* of data; bytes that are there */
+	char name[256];
+	uint8_t data[];
+};
+
 struct srv_fid {
 	struct srv_fid *next;
 	struct srv_node *node;
@@ -93,6 +102,7 @@ struct srv_fid {
 	int fd;          /* when opened; else -1 */
 	bool is_dir, writable;
 	uint64_t dir_pos; /* the directory descriptor's position */
+	struct srv_xattr *xattr; /* the fid is for an extended attribute; else NULL */
 };
 
 /* One request being answered. */
@@ -109,14 +119,25 @@ struct srv_req {
 };
 
 struct srv_fid *fid_find(int dev, uint32_t num);
+/* NULL: no memory. Consumes the node reference. */
+struct srv_fid *fid_new(int dev, uint32_t num, struct srv_node *node, uint32_t uid);
 int fid_stat(struct srv_fid *f, struct host_stat *st);
 /* Opens name in dirfd, closing cached descriptors when the host has no more. */
 int srv_openat(int dirfd, const char *name, int flags, unsigned mode);
 
-/* ---- operations: 0 or -errno (p9srv_file.c, p9srv_attr.c) ---- */
+/* A descriptor for the object itself: the opened one, or an O_PATH one that the caller closes (*own). */
+int srv_object_fd(struct srv_fid *f, bool *own);
+/* Extended attributes (p9srv_xattr.c). */
+void srv_xattr_free(struct srv_xattr *x);
+long srv_xattr_io(struct srv_xattr *x, uint64_t off, const struct plat_9p_seg *segs, unsigned n, size_t skip, size_t count,
+		  bool write);
+int srv_xattr_end(struct srv_fid *f);
+
+/* ---- operations: 0 or -errno (p9srv_file.c, p9srv_attr.c, p9srv_xattr.c) ---- */
 typedef int srv_op(struct srv_req *r);
 srv_op srv_lopen, srv_lcreate, srv_read, srv_write, srv_readdir, srv_fsync, srv_lock, srv_getlock;
 srv_op srv_statfs, srv_getattr, srv_setattr, srv_readlink, srv_symlink, srv_mknod, srv_mkdir, srv_link;
+srv_op srv_xattrwalk, srv_xattrcreate;
 srv_op srv_rename, srv_renameat, srv_unlinkat, srv_remove_node;
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* A call's result, or the error's name. */
@@ -70,6 +71,31 @@ static void nameless(void)
 	close(fd);
 }
 
+/* Where the host's file system has extended attributes, ours are its. */
+static void attributes(void)
+{
+	char big[3000], buf[4000];
+
+	memset(big, 'x', sizeof(big));
+	put("x", "X");
+	if (setxattr("x", "user.a", "one", 3, 0) && errno == EOPNOTSUPP)
+		return;
+	SHOW(setxattr("x", "user.a", "uno!", 4, XATTR_REPLACE));
+	SHOW(setxattr("x", "user.a", "1", 1, XATTR_CREATE));
+	SHOW(setxattr("d", "user.big", big, sizeof(big), 0));
+	SHOW(getxattr("d", "user.big", buf, sizeof(buf)));
+	printf("%d\n", memcmp(big, buf, sizeof(big)));
+	SHOW(getxattr("x", "user.a", buf, 2));
+	SHOW(getxattr("x", "user.none", buf, 2));
+	SHOW(listxattr("x", buf, sizeof(buf)));
+	int fd = open("x", O_RDONLY);
+	SHOW(fsetxattr(fd, "user.b", "b", 1, 0));
+	SHOW(flistxattr(fd, buf, sizeof(buf)));
+	SHOW(fremovexattr(fd, "user.b"));
+	SHOW(removexattr("x", "user.b"));
+	close(fd);
+}
+
 static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
 
 static void list(const char *path)
@@ -91,6 +117,7 @@ int main(int argc, char **argv)
 	}
 	exchange();
 	nameless();
+	attributes();
 	list("."), list("d"), list("a");
 	return 0;
 }

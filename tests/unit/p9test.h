@@ -34,12 +34,21 @@ struct snode {
 	uint64_t ino, size, rdev, mtime;
 	uint32_t nlink;
 	uint8_t *data; /* file content or link target */
+	struct sxattr {
+		char name[64], value[9000];
+		uint32_t size;
+		bool used;
+	} *xattrs;     /* [SXATTRS] */
 };
+#define SXATTRS 4
 
 #define SFIDS 4096
 static struct sfid {
 	struct snode *node;
 	bool used, opened;
+	struct sxattr *xattr; /* its value is read, or (set) written and taken over by the clunk */
+	bool set;
+	uint32_t flags, got;
 } sfids[SFIDS];
 static struct snode *sroot;
 static uint64_t next_ino;
@@ -124,6 +133,7 @@ static void sfree(struct snode *n)
 		struct snode *next = n->next;
 		sfree(n->children);
 		free(n->data);
+		free(n->xattrs);
 		free(n);
 		n = next;
 	}
@@ -165,7 +175,8 @@ static struct sfid *get_fid(uint32_t num)
 static struct sfid *new_fid(uint32_t num, struct snode *n)
 {
 	ck_assert_msg(num < SFIDS && (spoil || !sfids[num].used), "fid %u is in use", num);
-	sfids[num] = (struct sfid){ n, true, false };
+	free(sfids[num].xattr);
+	sfids[num] = (struct sfid){ .node = n, .used = true };
 	return &sfids[num];
 }
 
@@ -246,10 +257,98 @@ static int do_setattr(struct sfid *f)
 	return 0;
 }
 
+static struct sxattr *sxattr_find(struct snode *n, const char *name, size_t len)
+{
+	for (unsigned i = 0; n->xattrs && i < SXATTRS; i++)
+		if (n->xattrs[i].used && strlen(n->xattrs[i].name) == len && !memcmp(n->xattrs[i].name, name, len))
+			return &n->xattrs[i];
+	return NULL;
+}
+
+static int do_xattrwalk(struct sfid *f)
+{
+	uint32_t num = p9_get_u32(&rq);
+	uint16_t len;
+	const char *name = p9_get_str(&rq, &len);
+	struct sxattr *x = calloc(1, sizeof(*x)), *have = sxattr_find(f->node, name, len);
+
+	if (len && !have) {
+		free(x);
+		return ENODATA;
+	}
+	if (len)
+		*x = *have;
+	for (unsigned i = 0; !len && f->node->xattrs && i < SXATTRS; i++)
+		if (f->node->xattrs[i].used) {
+			strcpy(x->value + x->size, f->node->xattrs[i].name);
+			x->size += (uint32_t)strlen(f->node->xattrs[i].name) + 1;
+		}
+	new_fid(num, f->node)->xattr = x;
+	p9_put_u64(&rp, x->size);
+	return 0;
+}
+
+static int do_xattrcreate(struct sfid *f)
+{
+	uint16_t len;
+	const char *name = p9_get_str(&rq, &len);
+	uint64_t size = p9_get_u64(&rq);
+
+	ck_assert(spoil || (!f->opened && !f->xattr));
+	free(f->xattr);
+	if (size > sizeof(f->xattr->value))
+		return ENOSPC;
+	f->xattr = calloc(1, sizeof(*f->xattr));
+	memcpy(f->xattr->name, name, len);
+	f->xattr->size = (uint32_t)size;
+	f->flags = p9_get_u32(&rq);
+	f->set = true;
+	return 0;
+}
+
+static int do_clunk(struct sfid *f)
+{
+	struct sxattr *x = f->xattr, *have = x ? sxattr_find(f->node, x->name, strlen(x->name)) : NULL;
+	int err = 0;
+
+	f->used = false;
+	f->xattr = NULL;
+	if (!x || !f->set) {
+		free(x);
+		return 0;
+	}
+	ck_assert(spoil || f->got == x->size);
+	if (!f->node->xattrs)
+		f->node->xattrs = calloc(SXATTRS, sizeof(*x));
+	if ((f->flags & 2 || !x->size) && !have)
+		err = ENODATA;
+	else if (f->flags & 1 && have)
+		err = EEXIST;
+	for (unsigned i = 0; !have && i < SXATTRS; i++)
+		if (!f->node->xattrs[i].used)
+			have = &f->node->xattrs[i];
+	if (!err) {
+		*have = *x;
+		have->used = x->size != 0;
+	}
+	free(x);
+	return err;
+}
+
 static int do_read(struct sfid *f, uint8_t *reply, size_t max)
 {
 	uint64_t off = p9_get_u64(&rq);
 	uint32_t count = p9_get_u32(&rq);
+
+	if (f->xattr && !f->set && off <= f->xattr->size) {
+		count = MIN(count, f->xattr->size - (uint32_t)off);
+		count = stingy ? MIN(count, 1000u) : count;
+		p9_put_u32(&rp, count);
+		ck_assert_uint_le(rp.len + count, max);
+		memcpy(reply + rp.len, f->xattr->value + off, count);
+		rp.len += count;
+		return 0;
+	}
 	uint64_t left = off < f->node->size ? f->node->size - off : 0;
 
 	if (spoil && !f->opened)
@@ -272,6 +371,16 @@ static int do_write(struct sfid *f)
 	uint64_t off = p9_get_u64(&rq);
 	uint32_t count = p9_get_u32(&rq);
 
+	if (f->xattr && f->set) {
+		if (spoil && off + count > f->xattr->size)
+			return ENOSPC;
+		ck_assert_uint_le(off + count, f->xattr->size);
+		count = stingy ? MIN(count, 1000u) : count;
+		memcpy(f->xattr->value + off, rq.buf + rq.pos, count);
+		f->got += count;
+		p9_put_u32(&rp, count);
+		return 0;
+	}
 	if (spoil && !f->opened)
 		return EBADF;
 	ck_assert_msg(f->opened, "write of a fid that is not open");
@@ -446,8 +555,11 @@ static int dispatch(uint8_t type, uint8_t *reply, size_t max)
 		return EBADF;
 	switch (type) {
 	case P9_TCLUNK:
-		f->used = false;
-		return 0;
+		return do_clunk(f);
+	case P9_TXATTRWALK:
+		return do_xattrwalk(f);
+	case P9_TXATTRCREATE:
+		return do_xattrcreate(f);
 	case P9_TGETATTR:
 		return do_getattr(f);
 	case P9_TSETATTR:
@@ -564,6 +676,10 @@ static void server_stop(void)
 	sfree(sroot);
 	sfree(graveyard);
 	sroot = graveyard = NULL;
+	for (unsigned i = 0; i < SFIDS; i++) {
+		free(sfids[i].xattr);
+		sfids[i].xattr = NULL;
+	}
 }
 
 static void mount_it(bool readonly)

@@ -705,6 +705,44 @@ START_TEST(a_reused_number_is_another_file)
 }
 END_TEST
 
+START_TEST(extended_attributes)
+{
+	static char big_value[8000], buf[9000];
+	struct inode *i;
+
+	memset(big_value, 'v', sizeof(big_value));
+	mount_it(false);
+	for (int round = 0; round < 2; round++) {
+		const char *where = round ? "dir" : "hello";
+
+		stingy = round;
+		i = get(root, where);
+		mutex_lock(&i->lock);
+		ck_assert_int_eq(i->ops->getxattr(i, "", buf, sizeof(buf)), 0);
+		ck_assert_int_eq(i->ops->getxattr(i, "user.a", buf, sizeof(buf)), -ENODATA);
+		ck_assert_int_eq(i->ops->setxattr(i, "user.a", "one", 3, 0), 0);
+		ck_assert_int_eq(i->ops->setxattr(i, "user.a", "one", 3, 1), -EEXIST);
+		ck_assert_int_eq(i->ops->setxattr(i, "user.b", "two", 3, 2), -ENODATA);
+		ck_assert_int_eq(i->ops->setxattr(i, "user.big", big_value, sizeof(big_value), 0), 0);
+		ck_assert_int_eq(i->ops->setxattr(i, "user.big", big_value, 10000, 0), -ENOSPC);
+		ck_assert_int_eq(i->ops->setxattr(i, "user.b", "", 0, 0), -EOPNOTSUPP); /* no such message */
+		ck_assert_int_eq(i->ops->getxattr(i, "user.a", NULL, 0), 3);
+		ck_assert_int_eq(i->ops->getxattr(i, "user.a", buf, 2), -ERANGE);
+		ck_assert_int_eq(i->ops->getxattr(i, "user.a", buf, 3), 3);
+		ck_assert_mem_eq(buf, "one", 3);
+		ck_assert_int_eq(i->ops->getxattr(i, "user.big", buf, sizeof(buf)), sizeof(big_value));
+		ck_assert_mem_eq(buf, big_value, sizeof(big_value));
+		ck_assert_int_eq(i->ops->getxattr(i, "", buf, sizeof(buf)), sizeof("user.a") + sizeof("user.big"));
+		ck_assert_str_eq(buf, "user.a");
+		ck_assert_int_eq(i->ops->setxattr(i, "user.a", NULL, 0, 0), 0);
+		ck_assert_int_eq(i->ops->setxattr(i, "user.a", NULL, 0, 0), -ENODATA);
+		ck_assert_int_eq(i->ops->getxattr(i, "", NULL, 0), sizeof("user.big"));
+		mutex_unlock(&i->lock);
+		inode_put(i);
+	}
+}
+END_TEST
+
 START_TEST(statfs_passes_through)
 {
 	struct statfs_k st = { 0 };
@@ -768,6 +806,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, files_without_a_name);
 	tcase_add_test(tc, open_files_survive_their_names);
 	tcase_add_test(tc, a_reused_number_is_another_file);
+	tcase_add_test(tc, extended_attributes);
 	tcase_add_test(tc, statfs_passes_through);
 	tcase_add_test(tc, replies_that_come_later);
 	return s;

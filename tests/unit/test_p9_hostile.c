@@ -50,6 +50,22 @@ static struct inode *try(struct inode *dir, const char *name)
 	return i;
 }
 
+static void try_xattrs(struct inode *i)
+{
+	char buf[300];
+	long n;
+
+	if (i->ops->setxattr)
+		(void)i->ops->setxattr(i, "user.a", "one", 3, 0);
+	if (!i->ops->getxattr)
+		return;
+	(void)i->ops->getxattr(i, "user.a", buf, sizeof(buf));
+	n = i->ops->getxattr(i, "", buf, sizeof(buf));
+	ck_assert(n <= 0 || (n <= (long)sizeof(buf) && !buf[n - 1])); /* whoever goes through the names stops */
+	if (i->ops->setxattr)
+		(void)i->ops->setxattr(i, "user.a", NULL, 0, 0);
+}
+
 /* A bit of everything; whatever it answers, it must end, and leave nothing behind. */
 static void scenario(bool readonly)
 {
@@ -71,6 +87,8 @@ static void scenario(bool readonly)
 		(void)pagecache_sync(&i->cache, 0, 1000);
 		(void)i->ops->revalidate(i);
 	}
+	if (i)
+		try_xattrs(i);
 	ignore(i);
 	i = try(root, "link");
 	if (i && i->ops->readlink)
@@ -96,7 +114,7 @@ START_TEST(spoilt_replies_do_no_harm)
 {
 	static const int types[] = {
 		P9_TVERSION, P9_TATTACH, P9_TWALK, P9_TGETATTR, P9_TLOPEN, P9_TREAD, P9_TREADDIR, P9_TREADLINK,
-		P9_TCLUNK, P9_TSTATFS, P9_TWRITE, P9_TLCREATE, P9_TUNLINKAT,
+		P9_TCLUNK, P9_TSTATFS, P9_TWRITE, P9_TLCREATE, P9_TUNLINKAT, P9_TXATTRWALK, P9_TXATTRCREATE,
 	};
 
 	for (spoil_how = 0; spoil_how < 7; spoil_how++) {
