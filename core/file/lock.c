@@ -32,7 +32,10 @@ struct lock {
 
 struct flock_state {
 	struct inode *inode;
-	struct list records, flocks; /* of struct lock, oldest first */
+	/* Of struct lock: records of one owner together, by start, the owners in the order in which they came (F_GETLK and
+	 * /proc/locks show it); flocks oldest first. */
+	struct list records, flocks;
+	struct lock *recent;  /* of the records: the last that was set, or is beside what was unlocked; NULL */
 	struct waitq changed;
 	unsigned waiting;     /* threads asleep on it */
 	struct list all_link; /* states_all, for /proc/locks */
@@ -63,6 +66,7 @@ static struct flock_state *state_get(struct inode *inode)
 	list_init(&s->flocks);
 	waitq_init(&s->changed);
 	s->waiting = 0;
+	s->recent = NULL;
 	list_append(&states_all, &s->all_link);
 	inode->locks = s;
 	return s;
@@ -116,6 +120,7 @@ void lock_close(struct file *f, const void *owner)
 
 	if (!s)
 		return;
+	s->recent = NULL;
 	if (drop_owned(&s->records, owner, LOCK_POSIX))
 		waitq_wake_all(&s->changed, 0);
 	state_trim(s);
@@ -128,6 +133,7 @@ void lock_release(struct file *f)
 
 	if (!s)
 		return;
+	s->recent = NULL;
 	any = drop_owned(&s->records, f, LOCK_OFD);
 	any |= drop_owned(&s->flocks, f, LOCK_FLOCK);
 	if (any)
@@ -142,6 +148,14 @@ static bool same_owner(const struct lock *a, const struct lock *b)
 	return a->owner == b->owner && a->kind == b->kind;
 }
 
+/* p's lock if it is want's owner's, else NULL. */
+static struct lock *own(const struct flock_state *s, struct list *p, const struct lock *want)
+{
+	struct lock *l = list_entry(p, struct lock, link);
+
+	return p != &s->records && same_owner(l, want) ? l : NULL;
+}
+
 static bool conflicts(const struct lock *held, const struct lock *want)
 {
 	if (same_owner(held, want) || held->end < want->start || want->end < held->start)
@@ -151,6 +165,9 @@ static bool conflicts(const struct lock *held, const struct lock *want)
 
 static struct lock *find_conflict(const struct flock_state *s, const struct lock *want)
 {
+	/* The first and the last are the asker's own: then all are. */
+	if (own(s, s->records.next, want) && own(s, s->records.prev, want))
+		return NULL;
 	list_each(p, &s->records) {
 		struct lock *l = list_entry(p, struct lock, link);
 
@@ -183,22 +200,30 @@ static bool would_deadlock(const void *owner, const void *blocker)
 	return false;
 }
 
-/* Where an owner's new lock goes: the locks of one owner stay together, by start, and the owners in the order in which
- * they came. F_GETLK and /proc/locks show the order. */
-static struct list *place_for(struct flock_state *s, const struct lock *l)
+static struct lock *own_any(const struct flock_state *s, const struct lock *want)
 {
-	struct list *after = NULL;
+	if (s->recent && same_owner(s->recent, want))
+		return s->recent;
+	list_each(p, &s->records)
+		if (own(s, p, want))
+			return list_entry(p, struct lock, link);
+	return NULL;
+}
 
-	list_each(p, &s->records) {
-		struct lock *old = list_entry(p, struct lock, link);
+/* The first lock of want's owner that may touch want, or one before it; NULL when it has none. Programs with many locks mostly
+ * go on close to where they were, so the way begins there. */
+static struct lock *own_begin(const struct flock_state *s, const struct lock *want)
+{
+	struct lock *l = own_any(s, want), *n;
 
-		if (same_owner(old, l)) {
-			if (old->start > l->start)
-				return p;
-			after = p;
-		}
-	}
-	return after ? after->next : &s->records;
+	if (!l)
+		return NULL;
+	while ((n = own(s, l->link.next, want)) && n->start <= want->start)
+		l = n;
+	while (l->start > want->start && (n = own(s, l->link.prev, want)))
+		l = n;
+	n = own(s, l->link.prev, want); /* may end right before want */
+	return n ? n : l;
 }
 
 static bool touch(int64_t start, int64_t end, const struct lock *l)
@@ -228,17 +253,27 @@ static bool cut_out(struct lock *l, const struct lock *want, struct lock *rest)
 	return false;
 }
 
+/* Puts l in its place among its owner's, which are behind `before`. */
+static void record_insert(struct flock_state *s, struct lock *l, struct list *before)
+{
+	struct list *p = before->next;
+	struct lock *old;
+
+	while ((old = own(s, p, l)) && old->start <= l->start)
+		p = p->next;
+	list_insert_before(p, &l->link);
+}
+
 /* Makes [want->start, want->end] the owner's with want's type (F_UNLCK: nobody's). a and b are fresh locks for what a
  * split or the request itself needs; the unused ones are freed. */
 static void records_apply(struct flock_state *s, const struct lock *want, struct lock *a, struct lock *b)
 {
 	int64_t start = want->start, end = want->end;
+	struct lock *l = own_begin(s, want), *next;
+	struct list *before = l ? l->link.prev : s->records.prev;
 
-	list_each_safe(p, &s->records) {
-		struct lock *l = list_entry(p, struct lock, link);
-
-		if (!same_owner(l, want))
-			continue;
+	for (; l && (l->start <= end || touch(start, end, l)); l = next) {
+		next = own(s, l->link.next, want);
 		if (l->type != want->type) {
 			if (cut_out(l, want, b))
 				b = NULL;
@@ -252,8 +287,12 @@ static void records_apply(struct flock_state *s, const struct lock *want, struct
 		*a = *want;
 		a->start = start;
 		a->end = end;
-		list_insert_before(place_for(s, a), &a->link);
+		record_insert(s, a, before);
+		s->recent = a;
 		a = NULL;
+	} else {
+		l = own(s, before->next, want);
+		s->recent = l ? l : own(s, before, want);
 	}
 	kfree(a);
 	kfree(b);

@@ -222,6 +222,27 @@ START_TEST(random_locks_against_a_model)
 }
 END_TEST
 
+/* Time that grew with the square of their number would be longer than this test may take. */
+START_TEST(many_locks)
+{
+	const int n = 60000;
+
+	for (int i = 0; i < n; i++)
+		ck_assert_int_eq(set(0, F_WRLCK, 10 * i, 5), 0);
+	for (int i = n - 1; i >= 0; i--) /* in the middle of each */
+		ck_assert_int_eq(set(0, F_RDLCK, 10 * i + 2, 1), 0);
+	ck_assert_int_eq(set(1, F_RDLCK, 10 * (n - 1) + 2, 1), 0);
+	ck_assert_int_eq(set(1, F_WRLCK, 10 * (n - 1) + 2, 1), -EAGAIN);
+	ck_assert_int_eq(set(1, F_UNLCK, 0, 0), 0);
+	for (int i = 0; i < n; i++)
+		ck_assert_int_eq(set(0, F_UNLCK, 10 * i, 4), 0);
+	ck_assert_int_eq(set(1, F_WRLCK, 10 * (n - 1), 4), 0);
+	ck_assert_int_eq(set(1, F_WRLCK, 10 * (n - 1) + 4, 1), -EAGAIN);
+	ck_assert_int_eq(set(0, F_UNLCK, 0, 0), 0);
+	ck_assert_int_eq(set(1, F_WRLCK, 0, 0), 0);
+}
+END_TEST
+
 /* ---- waiting ---- */
 
 static void unlock_one(void) { ck_assert_int_eq(set(1, F_UNLCK, 0, 0), 0); current_proc()->files = procs[0]; }
@@ -397,12 +418,14 @@ Suite *unit_suite(void)
 	TCase *tc;
 	Suite *s = unit_suite_new("lock", &tc, setup, teardown);
 
+	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, readers_share_and_writers_exclude);
 	tcase_add_test(tc, getlk_describes_the_obstacle);
 	tcase_add_test(tc, ranges_from_everywhere);
 	tcase_add_test(tc, bad_ranges);
 	tcase_add_test(tc, modes_are_needed);
 	tcase_add_test(tc, random_locks_against_a_model);
+	tcase_add_test(tc, many_locks);
 	tcase_add_test(tc, waits_for_the_lock);
 	tcase_add_test(tc, deadlock);
 	tcase_add_test(tc, closing_any_descriptor_releases);
