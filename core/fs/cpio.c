@@ -228,7 +228,10 @@ static int find_parent(struct unpack *u, const struct cpio_entry *e, struct inod
 			break;
 		r = dir->ops->lookup(dir, last, &next);
 		if (r == -ENOENT) {
+			struct timespec64 mtime = dir->mtime;
+
 			r = dir->ops->mknod(dir, last, S_IFDIR | 0755, 0, &next);
+			dir->mtime = mtime;
 			if (!r)
 				next->uid = next->gid = 0;
 		}
@@ -349,6 +352,8 @@ static int unpack_entry(struct unpack *u, const struct cpio_entry *e)
 	r = find_parent(u, e, &dir, &n);
 	if (r)
 		return r;
+	struct timespec64 mtime = dir->mtime; /* as its own entry has it, however many come into it */
+
 	r = make_way(u, dir, &n, e, &inode);
 	if (!r && !inode) {
 		r = make_object(u, dir, &n, e, &inode);
@@ -357,6 +362,7 @@ static int unpack_entry(struct unpack *u, const struct cpio_entry *e)
 	}
 	if (!r)
 		set_attributes(inode, e);
+	dir->mtime = mtime;
 	inode_put(inode);
 	inode_put(dir);
 	return r;

@@ -95,6 +95,9 @@ START_TEST(all_kinds)
 	ck_assert_uint_eq(t_inode("/run/pipe")->mode, S_IFIFO | 0600);
 	ck_assert_uint_eq(t_inode("/run/sock")->mode, S_IFSOCK | 0600);
 	ck_assert_str_eq(t_read("/empty"), "");
+	/* Directories have their entries' times, whatever came into them. */
+	ck_assert_int_eq(t_inode("/bin")->mtime.sec, 1234567);
+	ck_assert_int_eq(t_inode("/")->mtime.sec, 1234567);
 }
 END_TEST
 

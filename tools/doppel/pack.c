@@ -1,17 +1,21 @@
 /* doppel pack: a self-contained root as a cpio archive (newc), with exactly the files a program needs: itself, its ELF
  * interpreter, its libraries found recursively as ld.so(8) would, script interpreters, and what -v adds.
  *
- * Symbolic links on the way are kept, directories are made as needed. The archive is an ordinary one (cpio(5)), which Linux
- * unpacks, too. What -v adds is taken as data: its libraries are added where it is an executable, and it may be anything. */
+ * Paths are followed as the kernel follows them: symbolic links on the way are kept, directories are made as needed, both with
+ * the host's owners and modes. The archive is an ordinary one (cpio(5)), which Linux unpacks, too; the same files make the same
+ * bytes. What -v adds is taken as data: its libraries are added where it is an executable, and it may be anything.
+ *
+ * What a program finds out only when it runs (dlopen(3), the files it opens) is not known here. */
 #include "tools/doppel/doppel.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <getopt.h>
 #include <glob.h>
 #include <limits.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,7 +25,9 @@
 static FILE *out;
 static uint64_t out_at;
 static unsigned next_ino = 1;
-static struct strings done;     /* guest paths already in the archive */
+#define LINKS_MAX 40 /* followed in one path, as path_resolution(7) */
+
+static void *done;              /* guest paths already in the archive: a tree of tsearch(3) */
 static struct strings lib_dirs; /* default library directories, ld.so.conf's first */
 static size_t files, libraries;
 static bool extras; /* what -v names is being added */
@@ -33,12 +39,14 @@ static void remove_unfinished(void)
 		unlink(unfinished);
 }
 
+static int by_name(const void *a, const void *b) { return strcmp(a, b); }
+
 static bool seen(const char *guest)
 {
-	for (size_t i = 0; i < done.n; i++)
-		if (!strcmp(done.v[i], guest))
-			return true;
-	strings_add(&done, guest);
+	if (tfind(guest, &done, by_name))
+		return true;
+	if (!tsearch(xstrdup(guest), &done, by_name))
+		die(EXIT_DOPPEL, "out of memory");
 	return false;
 }
 
@@ -63,7 +71,7 @@ static void entry(const char *guest, const struct stat *st, const void *data, si
 	size_t name = strlen(guest) + 1;
 
 	snprintf(header, sizeof(header), "070701%08X%08X%08X%08X%08X%08lX%08zX%08X%08X%08X%08X%08zX%08X", next_ino++,
-		 (unsigned)st->st_mode, 0u, 0u, S_ISDIR(st->st_mode) ? 2u : 1u, (unsigned long)st->st_mtime & 0xffffffff, size, 0u,
+		 (unsigned)st->st_mode, st->st_uid, st->st_gid, S_ISDIR(st->st_mode) ? 2u : 1u, (unsigned long)st->st_mtime & 0xffffffff, size, 0u,
 		 0u, 0u, 0u, name, 0u); /* 6 + 13 × 8 = 110 characters */
 	put(header, 110);
 	put(guest, name);
@@ -79,50 +87,83 @@ static void add_directory(const char *guest)
 	char *host = xasprintf("/%s", guest);
 
 	if (!stat(host, &real) && S_ISDIR(real.st_mode))
-		st.st_mode = real.st_mode;
+		st = (struct stat){ .st_mode = real.st_mode, .st_uid = real.st_uid, .st_gid = real.st_gid };
 	entry(guest, &st, "", 0);
 	free(host);
 }
 
-/* If guest is a symbolic link to a directory on the host, keeps the link; the directory it leads to, or NULL. */
-static char *add_link(const char *guest)
+static char *link_target(const char *host)
 {
-	char *host = xasprintf("/%s", guest), *resolved = NULL, target[PATH_MAX];
-	struct stat st;
-	ssize_t n;
+	char target[PATH_MAX];
+	ssize_t n = readlink(host, target, sizeof(target) - 1);
 
-	if (!lstat(host, &st) && S_ISLNK(st.st_mode) && (n = readlink(host, target, sizeof(target))) > 0) {
-		resolved = realpath(host, NULL);
-		if (resolved && !seen(guest))
-			entry(guest, &st, target, (size_t)n);
-	}
-	free(host);
-	return resolved;
+	if (n <= 0)
+		die(EXIT_DOPPEL, "%s: %s", host, strerror(errno));
+	target[n] = 0;
+	return xstrdup(target);
 }
 
-/* Adds the directories above guest, and the links among them. Where guest is without those links (malloc'ed): an archive's
- * names must not lead through links. */
-static char *add_parents(const char *guest)
+static void add_link(const char *host, const char *guest, const struct stat *st)
 {
-	char *path = xstrdup(guest), *p = path;
+	char *target = link_target(host);
 
-	while ((p = strchr(p, '/'))) {
-		*p = 0;
-		char *resolved = add_link(path);
+	if (!seen(guest))
+		entry(guest, st, target, strlen(target));
+	free(target);
+}
 
-		if (resolved) {
-			char *direct = xasprintf("%s/%s", resolved + 1, p + 1);
+/* Takes the first name off a path; NULL at its end. */
+static char *next_name(char **path)
+{
+	char *name = *path + strspn(*path, "/"), *end = name + strcspn(name, "/");
 
-			free(resolved);
-			free(path);
-			p = path = direct; /* which has its own parents */
+	*path = *end ? end + 1 : end;
+	*end = 0;
+	return *name ? name : NULL;
+}
+
+/* Follows an absolute path (a link at its end only if last is set), adding the links and the directories on the way. Where it
+ * leads, without a leading slash and without links: an archive's names must not lead through any. malloc'ed. */
+static char *follow(const char *path, bool last)
+{
+	char *at = xstrdup(""), *text = xstrdup(path), *rest = text, *name;
+	unsigned links = 0;
+
+	while ((name = next_name(&rest))) {
+		bool end = !rest[strspn(rest, "/")];
+		char *slash = strrchr(at, '/'), *next, *host;
+		struct stat st;
+
+		if (!strcmp(name, "."))
+			continue;
+		if (!strcmp(name, "..")) {
+			*(slash ? slash : at) = 0;
 			continue;
 		}
-		if (!seen(path))
-			add_directory(path);
-		*p++ = '/';
+		next = xasprintf("%s%s%s", at, *at ? "/" : "", name);
+		host = xasprintf("/%s", next);
+		if (!lstat(host, &st) && S_ISLNK(st.st_mode) && (last || !end)) {
+			char *target = link_target(host), *joined = xasprintf("%s/%s", target, rest);
+
+			if (++links > LINKS_MAX)
+				die(EXIT_DOPPEL, "%s: too many symbolic links", path);
+			add_link(host, next, &st);
+			if (*target == '/')
+				*at = 0;
+			free(target);
+			free(text);
+			free(next);
+			rest = text = joined;
+		} else {
+			if (!end && !seen(next))
+				add_directory(next);
+			free(at);
+			at = next;
+		}
+		free(host);
 	}
-	return path;
+	free(text);
+	return at;
 }
 
 static void add_needs(const char *host, const char *data, size_t size, int depth);
@@ -150,41 +191,19 @@ static void add_regular(const char *host, const char *guest, const struct stat *
 	close(fd);
 }
 
-/* Adds host file or link at its own path (or at guest, without leading slash). */
-static void add_path(const char *host, const char *guest, bool needs, int depth)
+/* Adds a file of the host's at its own path, and what it needs. */
+static void add_path(const char *path, int depth)
 {
+	char *own = follow(path, true), *host = xasprintf("/%s", own);
 	struct stat st;
 
-	if (lstat(host, &st))
-		die(EXIT_DOPPEL, "%s: %s", host, strerror(errno));
-	char *own = add_parents(guest ? guest : host + 1);
-
-	if (seen(own)) {
-		free(own);
-		return;
-	}
-	if (S_ISLNK(st.st_mode)) {
-		char target[PATH_MAX], *resolved = realpath(host, NULL);
-		ssize_t n = readlink(host, target, sizeof(target));
-
-		if (!resolved || n < 0)
-			die(EXIT_DOPPEL, "%s: dangling link", host);
-		/* Links in between are kept one by one: the next hop, then whatever it names. */
-		entry(own, &st, target, (size_t)n);
-		target[n] = 0;
-		char *slash = strrchr(host, '/'), *next = *target == '/' ? xstrdup(target)
-						: xasprintf("%.*s/%s", (int)(slash - host), host, target);
-		struct stat hop;
-		char *use = !strstr(next, "..") && !lstat(next, &hop) ? next : resolved;
-
-		add_path(use, NULL, needs, depth);
-		free(next);
-		free(resolved);
-	} else if (S_ISREG(st.st_mode)) {
-		add_regular(host, own, &st, needs, depth);
-	} else if (S_ISDIR(st.st_mode)) {
-		entry(own, &st, "", 0);
-	}
+	if (stat(host, &st))
+		die(EXIT_DOPPEL, "%s: %s", path, errno == ENOENT ? "a dangling link" : strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		die(EXIT_DOPPEL, "%s: not a regular file", path);
+	if (!seen(own))
+		add_regular(host, own, &st, true, depth);
+	free(host);
 	free(own);
 }
 
@@ -268,7 +287,7 @@ static void add_library(const char *host, const char *name, const char *runpath,
 	if (!lib)
 		die(EXIT_DOPPEL, "%s needs %s, which is not found; install its package or set LD_LIBRARY_PATH", host, name);
 	libraries++;
-	add_path(lib, NULL, true, depth + 1);
+	add_path(lib, depth + 1);
 	free(lib);
 }
 
@@ -304,28 +323,40 @@ static void add_dynamic(const char *host, const char *data, size_t size, const E
 	free(origin);
 }
 
+/* What env(1) would run: the first argument that is neither an option nor an assignment. */
+static void add_env_program(const char *host, char *args, int depth)
+{
+	char *name = strtok(args, " \t"), *program;
+
+	while (name && (*name == '-' || strchr(name, '=')))
+		name = strtok(NULL, " \t");
+	program = !name ? NULL : *name == '/' ? xstrdup(name) : find_in(getenv("PATH"), name, "");
+	if (program && !access(program, F_OK))
+		add_path(program, depth);
+	else if (!extras)
+		die(EXIT_DOPPEL, "%s: %s, which env is to run, is not found along PATH", host, name ? name : "nothing");
+	free(program);
+}
+
 static void add_script_interp(const char *host, const char *data, size_t size, int depth)
 {
 	char line[256] = "";
 
 	memcpy(line, data, size < 255 ? size : 255);
 	line[strcspn(line, "\n")] = 0;
-	char *interp = strtok(line + 2, " \t"), *arg = interp ? strtok(NULL, " \t") : NULL;
+	char *interp = line + 2 + strspn(line + 2, " \t"), *args = interp + strcspn(interp, " \t");
 
-	if (interp && access(interp, F_OK)) {
+	if (*args)
+		*args++ = 0;
+	if (!*interp || access(interp, F_OK)) {
 		if (!extras)
 			die(EXIT_DOPPEL, "%s: its interpreter %s does not exist", host, interp);
 		return; /* a module that could also be run, somewhere else */
 	}
-	if (interp && *interp == '/')
-		add_path(interp, NULL, true, depth + 1);
-	if (interp && arg && !strcmp(interp, "/usr/bin/env")) {
-		char *program = find_in(getenv("PATH"), arg, "");
-
-		if (program)
-			add_path(program, NULL, true, depth + 1);
-		free(program);
-	}
+	if (*interp == '/')
+		add_path(interp, depth + 1);
+	if (strlen(interp) > 4 && !strcmp(interp + strlen(interp) - 4, "/env"))
+		add_env_program(host, args, depth + 1);
 }
 
 static void add_needs(const char *host, const char *data, size_t size, int depth)
@@ -349,33 +380,51 @@ static void add_needs(const char *host, const char *data, size_t size, int depth
 
 	for (int i = 0; i < e->e_phnum; i++) {
 		if (ph[i].p_type == PT_INTERP && ph[i].p_offset < size && memchr(data + ph[i].p_offset, 0, size - ph[i].p_offset))
-			add_path(data + ph[i].p_offset, NULL, true, depth + 1);
+			add_path(data + ph[i].p_offset, depth + 1);
 		if (ph[i].p_type == PT_DYNAMIC)
 			add_dynamic(host, data, size, e, ph, &ph[i], depth);
 	}
+	if (!depth && !extras && memmem(data, size, "\0dlopen", 8))
+		warn_("%s loads libraries while it runs (dlopen); which ones is not known here, add them with -v", host);
 }
 
-/* -v HOST:GUEST: a file, or a whole tree. */
-static const char *tree_host, *tree_guest;
-
-static int add_tree_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+/* -v HOST:GUEST: a file, or a whole tree, its names in order. */
+static void add_tree(const char *host, const char *guest)
 {
-	char *guest = xasprintf("%s%s", tree_guest + 1, path + strlen(tree_host));
+	char *own = follow(guest, false);
+	struct dirent **names;
+	struct stat st;
+	int n;
 
-	if (type == FTW_SL || type == FTW_SLN) {
-		char target[PATH_MAX];
-		ssize_t n = readlink(path, target, sizeof(target));
+	if (lstat(host, &st))
+		die(EXIT_DOPPEL, "%s: %s", host, strerror(errno));
+	if (S_ISLNK(st.st_mode)) {
+		add_link(host, own, &st);
+	} else if (S_ISREG(st.st_mode)) {
+		if (!seen(own))
+			add_regular(host, own, &st, true, 0);
+	} else if (!S_ISDIR(st.st_mode)) {
+		warn_("%s: not packed: neither a file, a directory nor a symbolic link", host);
+	} else {
+		if (*own) {
+			(void)seen(own); /* made as a parent already? The last attributes count */
+			entry(own, &st, "", 0);
+		}
+		n = scandir(host, &names, NULL, alphasort);
+		if (n < 0)
+			die(EXIT_DOPPEL, "%s: %s", host, strerror(errno));
+		for (int i = 0; i < n; i++) {
+			char *h = xasprintf("%s/%s", host, names[i]->d_name), *g = xasprintf("%s/%s", guest, names[i]->d_name);
 
-		char *own = add_parents(guest);
-
-		if (n > 0 && !seen(own))
-			entry(own, st, target, (size_t)n);
-		free(own);
-	} else if (*guest) {
-		add_path(path, guest, true, 0);
+			if (strcmp(names[i]->d_name, ".") && strcmp(names[i]->d_name, ".."))
+				add_tree(h, g);
+			free(h);
+			free(g);
+			free(names[i]);
+		}
+		free(names);
 	}
-	free(guest);
-	return 0;
+	free(own);
 }
 
 static void add_extra(const char *arg)
@@ -390,26 +439,25 @@ static void add_extra(const char *arg)
 
 	if (!real || *guest != '/')
 		die(EXIT_DOPPEL, "-v %s: %s", arg, real ? "the guest path must be absolute" : strerror(errno));
-	size_t n = strlen(guest);
-
-	while (n > 1 && guest[n - 1] == '/')
-		guest[--n] = 0;
-	tree_host = real;
-	tree_guest = guest;
-	if (nftw(real, add_tree_entry, 32, FTW_PHYS))
-		die(EXIT_DOPPEL, "-v %s: %s", arg, strerror(errno));
+	add_tree(real, guest);
+	free(real);
+	free(host);
 }
 
 static void add_program(const char *name)
 {
-	char *path = strchr(name, '/') ? realpath(name, NULL) : find_in(getenv("PATH"), name, "");
-	char *absolute = path && *path == '/' ? path : path ? realpath(path, NULL) : NULL;
+	char *cwd = getcwd(NULL, 0), *path = *name == '/' ? xstrdup(name)
+					     : strchr(name, '/') ? xasprintf("%s/%s", cwd ? cwd : "", name)
+								 : find_in(getenv("PATH"), name, "");
+	char *absolute = path && *path != '/' ? realpath(path, NULL) : path; /* of a relative entry of PATH */
+	struct stat st;
 
-	if (!absolute)
+	if (!absolute || stat(absolute, &st))
 		die(EXIT_NOT_FOUND, "%s: not found", name);
-	if (strchr(name, '/') && *name == '/')
-		absolute = xstrdup(name);
-	add_path(absolute, NULL, true, 0);
+	if (!S_ISREG(st.st_mode) || access(absolute, X_OK))
+		die(EXIT_CANNOT_RUN, "%s: not an executable file; data is added with -v", name);
+	add_path(absolute, 0);
+	free(cwd);
 }
 
 int pack_main(int argc, char **argv)
