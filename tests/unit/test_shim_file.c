@@ -255,11 +255,52 @@ START_TEST(attributes)
 	ck_assert_int_eq(CALL(NR_access, p, 8), -EINVAL);
 	ck_assert_int_eq(CALL(NR_faccessat2, AT_FDCWD, p, 0, 0x1), -EINVAL);
 	ck_assert_int_eq(CALL(NR_access, p, R_OK | W_OK), 0);
-	ck_assert_int_eq(CALL(NR_getxattr, p, u_str(0x60, ""), U + 0x100, 10), -ERANGE);
-	ck_assert_int_eq(CALL(NR_setxattr, p, u_str(0x60, "user.x"), U, 1, 4), -EINVAL);
-	ck_assert_int_eq(CALL(NR_setxattr, p, u_str(0x60, "user.x"), U, 65537, 0), -E2BIG);
-	ck_assert_int_eq(CALL(NR_setxattr, p, u_str(0x60, "user.x"), U, 1, 0), -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(extended_attributes)
+{
+	uptr_t p = u_str(0, "/f"), d = u_str(0x20, "/d"), x = u_str(0x60, "user.x"), v = u_str(0x80, "value");
+	int fd = t_open_fd("/f", O_CREAT | O_RDONLY);
+	struct inode *i = t_inode("/f");
+
+	ck_assert_int_eq(CALL(NR_mkdir, d, 01777), 0);
+	ck_assert_int_eq(CALL(NR_chmod, d, 01777), 0);
 	ck_assert_int_eq(CALL(NR_listxattr, p, 0, 0), 0);
+	ck_assert_int_eq(CALL(NR_getxattr, p, u_str(0xa0, ""), U + 0x100, 10), -ERANGE);
+	ck_assert_int_eq(CALL(NR_getxattr, p, x, U + 0x100, 10), -ENODATA);
+	ck_assert_int_eq(CALL(NR_setxattr, p, x, v, 1, 4), -EINVAL);
+	ck_assert_int_eq(CALL(NR_setxattr, p, x, v, 65537, 0), -E2BIG);
+	ck_assert_int_eq(CALL(NR_setxattr, p, x, NOWHERE, 5, 0), -EFAULT);
+	ck_assert_int_eq(CALL(NR_setxattr, p, NOWHERE, v, 5, 0), -EFAULT);
+	ck_assert_int_eq(CALL(NR_setxattr, p, u_str(0xa0, "security.x"), v, 5, 0), -EOPNOTSUPP);
+	ck_assert_int_eq(CALL(NR_setxattr, p, u_str(0xa0, "user."), v, 5, 0), -EINVAL);
+	ck_assert_int_eq(CALL(NR_setxattr, p, x, v, 5, 0), 0);
+	ck_assert_int_eq(CALL(NR_fsetxattr, fd, u_str(0xa0, "user.empty"), 0, 0, 0), 0); /* the file is open for reading only */
+	ck_assert_int_eq(CALL(NR_getxattr, p, x, U + 0x100, 4), -ERANGE);
+	ck_assert_int_eq(CALL(NR_getxattr, p, x, NOWHERE, 10), -EFAULT);
+	ck_assert_int_eq(CALL(NR_fgetxattr, fd, x, U + 0x100, 10), 5);
+	ck_assert_mem_eq(u_mem + 0x100, "value", 5);
+	/* Names of other kinds, which a host's file may have, are not shown. */
+	mutex_lock(&i->lock);
+	ck_assert_int_eq(i->ops->setxattr(i, "security.capability", "x", 1, 0), 0);
+	mutex_unlock(&i->lock);
+	ck_assert_int_eq(CALL(NR_listxattr, p, 0, 0), 7 + 11);
+	ck_assert_int_eq(CALL(NR_listxattr, p, U + 0x100, 17), -ERANGE);
+	ck_assert_int_eq(CALL(NR_flistxattr, fd, U + 0x100, 18), 18);
+	ck_assert_int_eq(CALL(NR_listxattr, p, NOWHERE, 18), -EFAULT);
+	/* Rights are those to the contents; in a sticky directory that everybody writes only the owner sets any. */
+	i->mode = S_IFREG | 0604;
+	be(1, 1);
+	ck_assert_int_eq(CALL(NR_setxattr, p, x, v, 5, 0), -EACCES);
+	ck_assert_int_eq(CALL(NR_removexattr, p, x), -EACCES);
+	ck_assert_int_eq(CALL(NR_getxattr, p, x, 0, 0), 5);
+	ck_assert_int_eq(CALL(NR_setxattr, d, x, v, 5, 0), -EPERM);
+	i->mode = S_IFREG | 0600;
+	ck_assert_int_eq(CALL(NR_getxattr, p, x, 0, 0), -EACCES);
+	be_root();
+	ck_assert_int_eq(CALL(NR_lremovexattr, p, x), 0);
+	ck_assert_int_eq(CALL(NR_fremovexattr, fd, x), -ENODATA);
 }
 END_TEST
 
@@ -524,6 +565,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, fcntl_rules);
 	tcase_add_test(tc, pipes_and_splices);
 	tcase_add_test(tc, attributes);
+	tcase_add_test(tc, extended_attributes);
 	tcase_add_test(tc, file_times);
 	tcase_add_test(tc, directories);
 	tcase_add_test(tc, names);
