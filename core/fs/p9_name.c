@@ -38,6 +38,29 @@ static int dir_end(struct inode *dir, struct p9_fid *f, struct p9_slot *s)
 	return err;
 }
 
+/* The server makes files as the user it runs as, or as the mount's: the new one goes to who made it here. Where the server
+ * may not give it away (it is not root's), it stays, as on any export of that user's. */
+static void give_to_maker(struct inode *inode)
+{
+	struct iattr a = { .valid = ATTR_UID, .uid = cred_current()->fsuid };
+
+	if (inode->uid == a.uid)
+		return;
+	mutex_lock(&inode->lock);
+	if (p9_rw_setattr(inode, &a) == 0)
+		inode->uid = a.uid;
+	mutex_unlock(&inode->lock);
+}
+
+static int find_made(struct inode *dir, const struct name *name, struct inode **out)
+{
+	int err = p9_lookup(dir, name, out);
+
+	if (!err)
+		give_to_maker(*out);
+	return err;
+}
+
 static int make_file(struct inode *dir, const struct name *name, uint32_t mode, struct inode **out)
 {
 	struct p9_node *n = p9_node_of(dir);
@@ -88,7 +111,10 @@ static int make_file(struct inode *dir, const struct name *name, uint32_t mode, 
 		list_remove(&known->hash_link);
 		inode_put(known);
 	}
-	return p9_inode_make(dir->super, n, name, f, true, &a, out);
+	err = p9_inode_make(dir->super, n, name, f, true, &a, out);
+	if (!err)
+		give_to_maker(*out);
+	return err;
 }
 
 int p9_mknod(struct inode *dir, const struct name *name, uint32_t mode, uint64_t rdev, struct inode **out)
@@ -111,7 +137,9 @@ int p9_mknod(struct inode *dir, const struct name *name, uint32_t mode, uint64_t
 	}
 	p9_put_u32(&s->out, cred_current()->fsgid);
 	err = dir_end(dir, f, s);
-	return err ? err : p9_lookup(dir, name, out);
+	if (err == -ENXIO && !is_dir)
+		err = -EPERM; /* QEMU refuses special files so; mknod(2) has another name for it */
+	return err ? err : find_made(dir, name, out);
 }
 
 int p9_symlink(struct inode *dir, const struct name *name, const char *target, struct inode **out)
@@ -134,7 +162,7 @@ int p9_symlink(struct inode *dir, const struct name *name, const char *target, s
 		err = dir_end(dir, f, s);
 	}
 	kfree(buf);
-	return err ? err : p9_lookup(dir, name, out);
+	return err ? err : find_made(dir, name, out);
 }
 
 int p9_link(struct inode *dir, const struct name *name, struct inode *inode)

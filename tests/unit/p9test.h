@@ -30,7 +30,7 @@
 struct snode {
 	struct snode *parent, *children, *next;
 	char name[256];
-	uint32_t mode, version;
+	uint32_t mode, version, uid;
 	uint64_t ino, size, rdev, mtime;
 	uint32_t nlink;
 	uint8_t *data; /* file content or link target */
@@ -53,6 +53,8 @@ static struct sfid {
 static struct snode *sroot;
 static uint64_t next_ino;
 static uint32_t server_msize;
+static bool server_may_give;   /* it is root's: it can change owners */
+static bool server_no_special; /* it makes no special files, as QEMU does */
 static uint32_t server_iounit;
 static unsigned counts[256];
 static unsigned total_calls;
@@ -70,6 +72,7 @@ static struct snode *snode_new(struct snode *dir, const char *name, uint32_t mod
 
 	strcpy(n->name, name);
 	n->mode = mode;
+	n->uid = 1000;
 	n->ino = ++next_ino;
 	n->nlink = S_ISDIR(mode) ? 2 : 1;
 	n->mtime = 1000;
@@ -220,7 +223,7 @@ static int do_getattr(struct sfid *f)
 	p9_put_u64(&rp, P9_GETATTR_BASIC);
 	put_qid(n);
 	p9_put_u32(&rp, n->mode);
-	p9_put_u32(&rp, 1000);
+	p9_put_u32(&rp, n->uid);
 	p9_put_u32(&rp, 100);
 	p9_put_u64(&rp, n->nlink);
 	p9_put_u64(&rp, n->rdev);
@@ -239,12 +242,17 @@ static int do_getattr(struct sfid *f)
 static int do_setattr(struct sfid *f)
 {
 	struct snode *n = f->node;
-	uint32_t valid = p9_get_u32(&rq), mode = p9_get_u32(&rq);
+	uint32_t valid = p9_get_u32(&rq), mode = p9_get_u32(&rq), uid = p9_get_u32(&rq);
 	uint64_t size;
 
 	if (n->nlink == 0)
 		return ENOENT;
-	p9_get_u64(&rq); /* uid, gid */
+	if (valid & P9_SETATTR_UID) {
+		if (!server_may_give)
+			return EPERM;
+		n->uid = uid;
+	}
+	p9_get_u32(&rq); /* gid */
 	size = p9_get_u64(&rq);
 	p9_get_u64(&rq);
 	p9_get_u64(&rq);
@@ -441,6 +449,8 @@ static int do_make(struct sfid *f, uint8_t type)
 
 	if (f->node->nlink == 0)
 		return ENOENT;
+	if (type == P9_TMKNOD && server_no_special)
+		return ENXIO;
 	if (sfind(f->node, name, len))
 		return EEXIST;
 	memcpy(text, name, len);
@@ -648,6 +658,8 @@ static void server_start(void)
 	spoil_type = 0;
 	stingy = false;
 	server_msize = 1u << 20;
+	server_may_give = true;
+	server_no_special = false;
 	server_iounit = 0;
 	next_ino = 0;
 	graveyard = NULL;

@@ -549,6 +549,46 @@ START_TEST(names_can_be_made_and_removed)
 }
 END_TEST
 
+/* The server makes files as uid 1000; we are root. */
+START_TEST(new_files_belong_to_their_maker)
+{
+	static const uint32_t modes[] = { S_IFREG | 0600, S_IFDIR | 0700, S_IFIFO | 0600 };
+	struct name n = name_make("sym", 3);
+	struct inode *i;
+
+	mount_it(false);
+	for (int may = 1; may >= 0; may--) {
+		server_may_give = may;
+		for (unsigned k = 0; k < ARRAY_SIZE(modes); k++) {
+			ck_assert_int_eq(make(root, may ? "given" : "kept", modes[k], &i), 0);
+			ck_assert_uint_eq(i->uid, may ? 0 : 1000);
+			ck_assert_int_eq(i->ops->getattr(i), 0);
+			ck_assert_uint_eq(i->uid, may ? 0 : 1000); /* so says the server, too */
+			ck_assert_int_eq(drop(root, may ? "given" : "kept", i), 0);
+			inode_put(i);
+		}
+	}
+	server_may_give = true;
+	mutex_lock(&root->lock);
+	ck_assert_int_eq(root->ops->symlink(root, &n, "there", &i), 0);
+	mutex_unlock(&root->lock);
+	ck_assert_uint_eq(i->uid, 0);
+	inode_put(i);
+}
+END_TEST
+
+START_TEST(special_files_that_the_server_refuses)
+{
+	struct inode *i;
+
+	mount_it(false);
+	server_no_special = true;
+	ck_assert_int_eq(make(root, "fifo", S_IFIFO | 0600, &i), -EPERM);
+	ck_assert_int_eq(make(root, "new", S_IFDIR | 0700, &i), 0);
+	inode_put(i);
+}
+END_TEST
+
 START_TEST(rename_takes_the_way_along)
 {
 	struct inode *dir, *a, *target;
@@ -801,6 +841,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, no_other_kind_of_root);
 	tcase_add_test(tc, a_mounted_file_is_its_name);
 	tcase_add_test(tc, names_can_be_made_and_removed);
+	tcase_add_test(tc, new_files_belong_to_their_maker);
+	tcase_add_test(tc, special_files_that_the_server_refuses);
 	tcase_add_test(tc, rename_takes_the_way_along);
 	tcase_add_test(tc, two_names_change_places);
 	tcase_add_test(tc, files_without_a_name);
