@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define CTL_STDIN_CREDIT 65536u
-#define CTL_FRAME_MAX (1u << 20) /* a longer payload is a protocol error */
+#define CTL_FRAME_MAX (8u << 20) /* a longer payload is a protocol error; arguments and environment may be 6 MiB (execve(2)) */
 
 struct ctl_header {
 	uint32_t type, len;

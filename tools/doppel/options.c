@@ -142,8 +142,8 @@ static void set_root(struct run *r, const char *arg)
 		die(EXIT_DOPPEL, "--root %s: %s", arg, strerror(errno));
 	r->root = S_ISDIR(st.st_mode) ? path : NULL;
 	r->cpio = S_ISDIR(st.st_mode) ? NULL : path;
-	if (!r->cwd)
-		r->cwd = xstrdup("/");
+	if (!r->cwd || r->cwd[0] != '/') /* removed, or not below this root: getcwd(3) */
+		die(EXIT_CANNOT_RUN, "the current directory cannot be found any more; choose one with -w");
 }
 
 static void set_save(struct run *r, const char *arg)
@@ -331,6 +331,6 @@ void run_options(struct run *r, int argc, char **argv)
 		die(EXIT_DOPPEL, "--gdb=PORT goes with --on kvm; on linuxu use --gdb, or gdbserver on the printed command");
 	if (!r->cwd)
 		r->cwd = getcwd(NULL, 0);
-	if (!r->cwd)
-		r->cwd = xstrdup("/");
+	if (!r->cwd || r->cwd[0] != '/') /* removed, or not below this root: getcwd(3) */
+		die(EXIT_CANNOT_RUN, "the current directory cannot be found any more; choose one with -w");
 }
