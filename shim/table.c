@@ -48,9 +48,21 @@ uint8_t syscall_kind[SYSCALL_MAX] = {
 #define QUIET_NONE    0
 #define QUIET_QUIET   1
 
-/* Both end with the last number that Linux has given away. */
-static const char *const names[] = {
-#define SYSCALL(nr, name, status, flags, n, args, missing) [nr] = #name,
+/* All names in one text, and where each begins: pointers would take more room than the names. */
+struct name_text {
+#define SYSCALL(nr, name, status, flags, n, args, missing) char of_##name[sizeof(#name)];
+#include "shim/syscalls.def"
+#undef SYSCALL
+};
+static const struct name_text names = {
+#define SYSCALL(nr, name, status, flags, n, args, missing) #name,
+#include "shim/syscalls.def"
+#undef SYSCALL
+};
+
+/* One more than the place in names; 0: no name. As flags_of, ends with the last number that Linux has given away. */
+static const uint16_t name_at[] = {
+#define SYSCALL(nr, name, status, flags, n, args, missing) [nr] = offsetof(struct name_text, of_##name) + 1,
 #include "shim/syscalls.def"
 #undef SYSCALL
 };
@@ -64,7 +76,7 @@ static const uint16_t flags_of[] = {
 
 const char *syscall_name(unsigned nr)
 {
-	return nr < ARRAY_SIZE(names) ? names[nr] : NULL;
+	return nr < ARRAY_SIZE(name_at) && name_at[nr] ? (const char *)&names + name_at[nr] - 1 : NULL;
 }
 
 unsigned syscall_flags(unsigned nr)
@@ -74,9 +86,12 @@ unsigned syscall_flags(unsigned nr)
 
 int syscall_by_name(const char *name, size_t len)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i] && strlen(names[i]) == len && !memcmp(names[i], name, len))
+	for (unsigned i = 0; i < ARRAY_SIZE(name_at); i++) {
+		const char *known = syscall_name(i);
+
+		if (known && strlen(known) == len && !memcmp(known, name, len))
 			return (int)i;
+	}
 	return -1;
 }
 

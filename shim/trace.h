@@ -20,13 +20,10 @@ struct trace {
 	enum { RET_DEC, RET_HEX, RET_OCT } ret_format;
 };
 
-/* Names of values or flags. */
-struct trace_name {
-	uint64_t value;
-	const char *name;
-};
+/* Names of values or flags: n values, and their names one after the other, each with its NUL. */
 struct trace_names {
-	const struct trace_name *list;
+	const uint32_t *values;
+	const char *names;
 	unsigned n;
 	const char *unknown; /* "O_???" */
 };

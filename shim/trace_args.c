@@ -18,9 +18,11 @@ void trace_put(struct trace *t, const char *fmt, ...)
 
 const char *trace_name_of(uint64_t v, const struct trace_names *names)
 {
-	for (unsigned i = 0; i < names->n; i++)
-		if (names->list[i].value == v)
-			return names->list[i].name;
+	const char *name = names->names;
+
+	for (unsigned i = 0; i < names->n; i++, name += strlen(name) + 1)
+		if (names->values[i] == v)
+			return name;
 	return NULL;
 }
 
@@ -39,19 +41,19 @@ void trace_value_of(struct trace *t, uint64_t v, const struct trace_names *names
 /* FLAG|FLAG|0xrest; 0 is its own name where the table has one. */
 void trace_flags_of(struct trace *t, uint64_t v, const struct trace_names *names)
 {
-	const char *zero = trace_name_of(0, names), *sep = "";
+	const char *zero = trace_name_of(0, names), *sep = "", *name = names->names;
 	uint64_t left = v;
 
 	if (!v) {
 		trace_put(t, "%s", zero ? zero : "0");
 		return;
 	}
-	for (unsigned i = 0; i < names->n && left; i++) {
-		uint64_t bits = names->list[i].value;
+	for (unsigned i = 0; i < names->n && left; i++, name += strlen(name) + 1) {
+		uint64_t bits = names->values[i];
 
 		if (!bits || (left & bits) != bits)
 			continue;
-		trace_put(t, "%s%s", sep, names->list[i].name);
+		trace_put(t, "%s%s", sep, name);
 		left &= ~bits;
 		sep = "|";
 	}
