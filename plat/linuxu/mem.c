@@ -366,9 +366,26 @@ void plat_space_map(struct plat_space *s, vaddr_t va, size_t len)
 		mirror_range(s->root, va, va + len);
 }
 
+/* Copies of pages take the others' places by one call to the host instead of two. */
+static bool mirror_replace(paddr_t root, uint64_t va, uint64_t end)
+{
+	bool huge = false;
+	uint64_t at = va;
+	pte_t *e;
+
+	for (; at < end; at += PAGE_SIZE) {
+		e = pt_walk(root, at, false, &huge);
+		if (!e || huge || !(*e & PTE_P))
+			return false;
+	}
+	if (record_scan(va, end, true))
+		mirror_range(root, va, end);
+	return true;
+}
+
 void plat_space_unmap(struct plat_space *s, vaddr_t va, size_t len)
 {
-	if (s == mirrored)
+	if (s == mirrored && !(len <= FILL_SIZE && mirror_replace(s->root, va, va + len)))
 		mirror_drop(va, va + len);
 }
 
