@@ -77,18 +77,23 @@ bool plat_ram_is_zeroed(void);
  * Reads as zeroes or as before afterwards. May do nothing. */
 void plat_ram_discard(paddr_t pa, size_t len);
 
+/* What a page fault costs, in pages of memory that could be cleared or copied in the same time; at least 1, constant. core
+ * balances by it how many pages a fault provides that nobody has asked for. */
+unsigned plat_fault_pages(void);
+
 /* An address space. The page table below `root` (one page, x86-64 4-level format, core/mm/pt.h) is built and owned by
  * core/mm and is the truth on both platforms. On kvm the hardware walks it. On linuxu the host's mappings are a cache of
  * it, filled on demand: the platform may forget any of them at any time, and the miss comes back as a page fault.
  *   new:     *out gets a handle for the table at root; the kernel's half is filled in. -ENOMEM.
  *   free:    forgets the space; it must not be current. The table's pages remain core's.
  *   map:     [va, va+len) has newly valid entries, none of which was valid before. A hint: doing nothing is correct.
+ *            fresh: they name memory that was never used and may well stay so: nothing should be spent on it.
  *   unmap:   entries in [va, va+len) were made invalid, or now name another page. Must take effect before it returns.
  *   protect: permissions of valid entries in [va, va+len) changed, the pages did not. Must take effect.
  *   switch:  makes it the CPU's current space (NULL: the kernel half only). */
 int plat_space_new(paddr_t root, struct plat_space **out);
 void plat_space_free(struct plat_space *s);
-void plat_space_map(struct plat_space *s, vaddr_t va, size_t len);
+void plat_space_map(struct plat_space *s, vaddr_t va, size_t len, bool fresh);
 void plat_space_unmap(struct plat_space *s, vaddr_t va, size_t len);
 void plat_space_protect(struct plat_space *s, vaddr_t va, size_t len);
 void plat_space_switch(struct plat_space *s);

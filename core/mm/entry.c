@@ -127,7 +127,7 @@ int entries_move(struct space *s, vaddr_t from, vaddr_t to, size_t len)
 	}
 	if (low < high) {
 		plat_space_unmap(s->plat, low, high - low);
-		plat_space_map(s->plat, low - from + to, high - low);
+		plat_space_map(s->plat, low - from + to, high - low, false);
 	}
 	return 0;
 }

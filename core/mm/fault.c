@@ -4,9 +4,13 @@
  * unless everything is as it was. Allocation never sleeps, but may reclaim pages of files, which takes their entries away
  * (never a table: entry pointers stay good, their values do not).
  *
- * Fault-around. Anonymous memory: a run of faults at ascending addresses gets twice as many pages each time, up to
- * ANON_MAX, in physically contiguous pieces; any other fault gets ANON_FIRST pages. Files: what is cached of the aligned 64 KiB
- * around the fault is mapped with it, but only for reading, and never on a write to a private mapping, which copies. */
+ * Fault-around. What a fault costs beside a page is the platform's to say (plat_fault_pages()); how many pages it provides
+ * follows from that and from what the program did before:
+ *   in sequence   a run of faults at ascending addresses gets twice as many pages each time, up to ANON_MAX;
+ *   dear faults   out of sequence, the more the denser the surroundings are in use;
+ *   fresh memory  with dear faults, at least ANON_FRESH pages, for what is not touched of them costs nothing.
+ * Anonymous memory comes in physically contiguous pieces. Private copies of pages of files follow the same rules, where
+ * faults are dear. For reading, what is cached of the aligned 64 KiB around the fault is mapped with it. */
 #include "core/file/file.h"
 #include "core/mm/page.h"
 #include "core/mm/pagecache.h"
@@ -19,12 +23,10 @@
 
 #define WRITEBACK_PAGES 32 /* written back at once when a fault finds no memory */
 
-/* Anonymous memory, pages: for a fault out of sequence, and the most for a sequential run. A fault costs linuxu a host
- * signal and a mapping, far more than a page that is provided and not used. */
-#define ANON_FIRST 4
-#define ANON_MAX   128
-
-#define AROUND_MAX 16 /* pages */
+#define FAULT_DEAR 2u   /* a fault costs this many pages or more */
+#define ANON_FRESH 16u  /* pages */
+#define ANON_MAX   128u
+#define AROUND_MAX 16u
 #define TABLE_SPAN (512 * PAGE_SIZE)
 #define FAULT_AGAIN 1 /* something slept: look everything up again */
 
@@ -35,6 +37,7 @@ struct fault {
 	unsigned access; /* PROT_ */
 	pte_t *e;        /* the entry for va */
 	bool read;       /* a page had to be read: a major fault */
+	unsigned cost;   /* plat_fault_pages() */
 };
 
 static struct page *entry_page(pte_t e)
@@ -85,85 +88,180 @@ static int find_vma(struct space *s, vaddr_t va, unsigned access, struct vma **o
 	return vma_allows(v, access) ? 0 : -EACCES;
 }
 
-/* ---- anonymous memory ---- */
+/* ---- how much at once ---- */
 
-/* How many pages to provide from f->va on, of which f->va's is missing. */
-static unsigned anon_window(struct fault *f)
+/* How many pages this fault is worth, if there are so many to provide. Out of sequence, each page of the surroundings that
+ * is in use makes it likelier that the next ones will be; a fault saved pays for f->cost of them. */
+static unsigned fault_run(const struct fault *f)
 {
-	struct vma *v = f->v;
-	vaddr_t end = MIN(v->end, ALIGN_DOWN(f->va, TABLE_SPAN) + TABLE_SPAN);
-	unsigned run = ANON_FIRST, n;
+	vaddr_t block, start, end;
+	unsigned used = 0;
 
-	if (f->va == v->fault_next)
-		run = MIN(v->fault_run * 2, (unsigned)ANON_MAX);
-	for (n = 1; n < run && f->va + n * PAGE_SIZE < end && !pte_used(f->e[n]); n++)
-		;
-	v->fault_run = run;
-	v->fault_next = f->va + n * PAGE_SIZE;
-	return n;
+	if (f->va == f->v->fault_next)
+		return MIN(f->v->fault_run * 2, ANON_MAX);
+	if (f->cost < FAULT_DEAR)
+		return 1;
+	block = ALIGN_DOWN(f->va, AROUND_MAX * PAGE_SIZE);
+	start = MAX(block, f->v->start);
+	end = MIN(block + AROUND_MAX * PAGE_SIZE, f->v->end);
+	for (const pte_t *e = f->e - ((f->va - start) >> PAGE_SHIFT); start < end; start += PAGE_SIZE, e++)
+		used += (*e & PTE_ANON) != 0;
+	return 1 + used * f->cost / AROUND_MAX;
 }
 
-/* Up to n zeroed pages, a power of two, in one piece: the first, and how many in *got. Only the first page is worth
- * reclaiming for. NULL when RAM is short. */
-static struct page *anon_pages(unsigned n, unsigned flags, unsigned *got)
+/* The fault asked for `run` pages and got `done`: where it would go on, and with how many. */
+static void fault_ran(struct fault *f, unsigned run, unsigned done)
+{
+	f->v->fault_run = run;
+	f->v->fault_next = f->va + done * PAGE_SIZE;
+}
+
+/* Up to where entries can be reached from f->e and belong to the VMA. */
+static vaddr_t fault_end(const struct fault *f)
+{
+	return MIN(f->v->end, ALIGN_DOWN(f->va, TABLE_SPAN) + TABLE_SPAN);
+}
+
+/* Up to n pages, a power of two, in one piece: the first, and how many in *got. Only a single page is worth reclaiming
+ * for. NULL when RAM is short. */
+static struct page *pages_get(unsigned n, unsigned flags, unsigned *got)
 {
 	unsigned order = 31 - (unsigned)__builtin_clz(n);
-	struct page *p = order ? page_alloc(order, PA_ZERO | PA_NORECLAIM) : NULL;
+	struct page *p = order ? page_alloc(order, PA_NORECLAIM | flags) : NULL;
 
 	*got = 1;
 	if (!p)
-		return page_alloc(0, PA_ZERO | flags);
+		return page_alloc(0, flags);
 	page_split(p, order);
 	*got = 1u << order;
 	return p;
 }
 
+/* ---- anonymous memory ---- */
+
+/* How many entries from f->va on are empty, up to n, of which the first is. */
+static unsigned anon_missing(const struct fault *f, unsigned n)
+{
+	vaddr_t end = fault_end(f);
+	unsigned i = 1;
+
+	while (i < n && f->va + i * PAGE_SIZE < end && !pte_used(f->e[i]))
+		i++;
+	return i;
+}
+
+static void anon_fill(struct fault *f, unsigned at, struct page *p, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		f->e[at + i] = entry_make(f->v, p + i, true);
+	f->s->rss_anon += n;
+}
+
+/* Never used memory, where that is worth it: how many pages. */
+static unsigned anon_fresh(struct fault *f, unsigned run)
+{
+	unsigned got;
+	struct page *p = pages_get(anon_missing(f, MAX(run, ANON_FRESH)), PA_FRESH, &got);
+
+	if (!p)
+		return 0;
+	anon_fill(f, 0, p, got);
+	return got;
+}
+
 static int fault_anon(struct fault *f)
 {
-	unsigned n = anon_window(f), done = 0, got;
+	unsigned run = fault_run(f), fresh = f->cost < FAULT_DEAR ? 0 : anon_fresh(f, run), done = fresh, n, got;
 
-	while (done < n) {
-		struct page *p = anon_pages(n - done, done ? PA_NORECLAIM : 0, &got);
+	for (n = fresh ? fresh : anon_missing(f, run); done < n; done += got) {
+		struct page *p = pages_get(n - done, PA_ZERO | (done ? PA_NORECLAIM : 0), &got);
 
 		if (!p)
 			break;
-		for (unsigned i = 0; i < got; i++, done++)
-			f->e[done] = entry_make(f->v, p + i, true);
+		anon_fill(f, done, p, got);
 	}
 	if (!done)
 		return -ENOMEM;
-	f->s->rss_anon += done;
-	plat_space_map(f->s->plat, f->va, done * PAGE_SIZE);
+	fault_ran(f, MAX(run, fresh), done);
+	plat_space_map(f->s->plat, f->va, done * PAGE_SIZE, fresh);
 	return 0;
 }
 
 /* ---- private copies ---- */
 
-/* Puts a private copy of page `from` in the entry, in place of what it holds. */
+/* The page that a private copy of the entry for f->va + i pages would be made of, with a reference; NULL if none is at
+ * hand. */
+static struct page *copy_source(const struct fault *f, unsigned i)
+{
+	pte_t e = f->e[i];
+
+	if (!pte_used(e))
+		return pagecache_find(&f->v->file->inode->cache, vma_index(f->v, f->va) + i);
+	if (!(e & PTE_P) || (e & PTE_ANON))
+		return NULL;
+	page_get(entry_page(e));
+	return entry_page(e);
+}
+
+/* How many pages to copy from f->va on, of which the first is known. */
+static unsigned copy_window(const struct fault *f)
+{
+	unsigned run = f->v->file && f->cost >= FAULT_DEAR ? MIN(fault_run(f), AROUND_MAX) : 1, n;
+	vaddr_t end = fault_end(f);
+
+	for (n = 1; n < run && f->va + n * PAGE_SIZE < end; n++) {
+		struct page *p = copy_source(f, n);
+
+		if (!p)
+			break;
+		page_put(p);
+	}
+	return n;
+}
+
+/* Puts p in the place of what the entry for f->va + i pages holds. True when the old page was there for the program. */
+static bool entry_replace(struct fault *f, unsigned i, struct page *p)
+{
+	pte_t old = f->e[i];
+
+	f->e[i] = entry_make(f->v, p, true);
+	f->s->rss_anon++;
+	if (pte_used(old)) {
+		if (old & PTE_ANON)
+			f->s->rss_anon--;
+		else
+			f->s->rss_file--;
+		page_put(entry_page(old));
+	}
+	return old & PTE_P;
+}
+
+/* Puts a private copy of page `from` in the entry, in place of what it holds; and copies of what follows, if it is likely to
+ * be written, too. */
 static int entry_copy(struct fault *f, struct page *from)
 {
-	bool shown = (*f->e & PTE_P) != 0;
+	unsigned n = copy_window(f), got;
 	struct page *p;
+	bool shown;
 
 	page_get(from); /* the allocation may take it out of its cache */
-	p = page_alloc(0, 0);
+	p = pages_get(n, 0, &got);
 	if (p)
 		page_copy(page_va(p), page_va(from));
 	page_put(from);
 	if (!p)
 		return -ENOMEM;
-	if (pte_used(*f->e)) {
-		if (*f->e & PTE_ANON)
-			f->s->rss_anon--;
-		else
-			f->s->rss_file--;
-		page_put(entry_page(*f->e));
+	shown = entry_replace(f, 0, p);
+	for (unsigned i = 1; i < got; i++) { /* more than one page: nothing was reclaimed for them */
+		from = copy_source(f, i);
+		page_copy(page_va(p + i), page_va(from));
+		page_put(from);
+		shown |= entry_replace(f, i, p + i);
 	}
-	*f->e = entry_make(f->v, p, true);
-	f->s->rss_anon++;
+	fault_ran(f, n, got);
 	if (shown)
-		plat_space_unmap(f->s->plat, f->va, PAGE_SIZE);
-	plat_space_map(f->s->plat, f->va, PAGE_SIZE);
+		plat_space_unmap(f->s->plat, f->va, got * PAGE_SIZE);
+	plat_space_map(f->s->plat, f->va, got * PAGE_SIZE, false);
 	return 0;
 }
 
@@ -234,11 +332,11 @@ static void file_around(struct fault *f)
 			continue;
 		}
 		if (run < va)
-			plat_space_map(f->s->plat, run, va - run);
+			plat_space_map(f->s->plat, run, va - run, false);
 		run = va + PAGE_SIZE;
 	}
 	if (run < end)
-		plat_space_map(f->s->plat, run, end - run);
+		plat_space_map(f->s->plat, run, end - run, false);
 }
 
 /* A write to a shared page: the cache and the file system learn that it changes. */
@@ -316,7 +414,7 @@ static int fault_once(struct fault *f)
 
 int space_fault(struct space *s, vaddr_t addr, unsigned access)
 {
-	struct fault f = { .s = s, .va = ALIGN_DOWN(addr, PAGE_SIZE), .access = access };
+	struct fault f = { .s = s, .va = ALIGN_DOWN(addr, PAGE_SIZE), .access = access, .cost = plat_fault_pages() };
 	int r;
 
 	if (addr >= USER_MAX)
@@ -387,7 +485,7 @@ int space_populate(struct space *s, vaddr_t start, vaddr_t end, unsigned access)
 
 void *space_private_page(struct space *s, vaddr_t va)
 {
-	struct fault f = { .s = s, .va = ALIGN_DOWN(va, PAGE_SIZE), .access = PROT_READ };
+	struct fault f = { .s = s, .va = ALIGN_DOWN(va, PAGE_SIZE), .access = PROT_READ, .cost = 1 };
 	struct page *p = NULL;
 	bool huge;
 

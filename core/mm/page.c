@@ -24,6 +24,7 @@
 #define MAX_REGIONS 32
 #define FRESH_ORDER 6   /* taken from a region at a time; more would soon lose its PG_ZERO in a merge */
 #define HOT_MAX     64
+#define USED_FEW    128 /* free pages that were used and need not be handed out before fresh ones */
 #define RECLAIM_MIN 32  /* pages per round */
 #define EASY_ORDER  3   /* larger requests give up after RECLAIM_ROUNDS instead of emptying the cache */
 #define RECLAIM_ROUNDS 64
@@ -43,6 +44,7 @@ static unsigned free_mask; /* bit n: free_lists[n] is not empty */
 static struct list hot;
 static unsigned hot_count;
 static size_t total_pages, free_pages; /* free: on lists, hot and fresh */
+static size_t used_free;               /* of these, pages on the lists that may hold something */
 static bool ram_zeroed, reclaiming;
 
 static size_t block_size(unsigned order)
@@ -106,6 +108,7 @@ struct page *va_to_page(const void *va)
 
 static void list_block(struct page *p, unsigned order, bool zero)
 {
+	used_free += zero ? 0 : 1ul << order;
 	p->refs = 0;
 	p->order = (uint8_t)order;
 	p->flags = PG_FREE | (zero ? PG_ZERO : 0);
@@ -119,6 +122,7 @@ static void unlist_block(struct page *p)
 	if (list_empty(&free_lists[p->order]))
 		free_mask &= ~(1u << p->order);
 	p->flags &= (uint16_t)~PG_FREE;
+	used_free -= p->flags & PG_ZERO ? 0 : 1ul << p->order;
 }
 
 /* Puts a block on the free lists, merged with its buddy as far as that is free, too. */
@@ -141,22 +145,25 @@ static void free_block(struct region *r, paddr_t pa, unsigned order, bool zero)
 	list_block(region_page(r, pa), order, zero);
 }
 
-/* A block from the lists, split to size; NULL when there is none large enough. */
-static struct page *take_block(unsigned order)
+/* The first block of a list, split to size. */
+static struct page *split_block(unsigned have, unsigned order)
 {
-	unsigned mask = free_mask >> order, have;
-	struct page *p;
+	struct page *p = list_entry(free_lists[have].next, struct page, link);
 
-	if (!mask)
-		return NULL;
-	have = order + (unsigned)__builtin_ctz(mask);
-	p = list_entry(free_lists[have].next, struct page, link);
 	unlist_block(p);
 	while (have > order) {
 		have--;
 		list_block(p + (1u << have), have, p->flags & PG_ZERO);
 	}
 	return p;
+}
+
+/* A block from the lists; NULL when there is none large enough. */
+static struct page *take_block(unsigned order)
+{
+	unsigned mask = free_mask >> order;
+
+	return mask ? split_block(order + (unsigned)__builtin_ctz(mask), order) : NULL;
 }
 
 /* The largest order that a block at pa, ending by `end`, can have. */
@@ -244,12 +251,37 @@ static struct page *find_block(unsigned order)
 	return p;
 }
 
+/* A block that was never used, as long as that is the greater part of RAM and little else is free. */
+static struct page *fresh_block(unsigned order)
+{
+	size_t left = 0;
+
+	for (struct region *r = regions; r < regions + nregions; r++)
+		left += (r->end - r->fresh) >> PAGE_SHIFT;
+	if (!ram_zeroed || left <= total_pages / 2 || used_free + hot_count > USED_FEW)
+		return NULL;
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned have = order; have <= PAGE_MAX_ORDER; have++) {
+			struct list *l = &free_lists[have];
+
+			if (!list_empty(l) && (list_entry(l->next, struct page, link)->flags & PG_ZERO))
+				return split_block(have, order);
+		}
+		grow(order);
+	}
+	return NULL;
+}
+
 struct page *page_alloc(unsigned order, unsigned flags)
 {
 	struct page *p;
 
 	kassert(order <= PAGE_MAX_ORDER);
-	if (order == 0 && hot_count) {
+	if (flags & PA_FRESH) {
+		p = fresh_block(order);
+		if (!p)
+			return NULL;
+	} else if (order == 0 && hot_count) {
 		p = list_entry(hot.next, struct page, link);
 		list_remove(&p->link);
 		hot_count--;
@@ -332,7 +364,7 @@ void page_init(void)
 		list_init(&free_lists[i]);
 	list_init(&hot);
 	free_mask = hot_count = 0;
-	nregions = free_pages = 0;
+	nregions = free_pages = used_free = 0;
 	reclaiming = false;
 	ram_zeroed = plat_ram_is_zeroed();
 	for (size_t i = 0; i < n; i++)

@@ -41,6 +41,8 @@ enum {
 	PA_ZERO = 1 << 0,      /* zeroed */
 	PA_NORECLAIM = 1 << 1, /* fail rather than reclaim */
 	PA_FILE = 1 << 2,      /* for a file's page that can be read again: may take the place of the last of its kind */
+	PA_FRESH = 1 << 3,     /* never used: zeroed, and the host has not provided it yet. Fails when most of RAM has been used,
+	                        * or used pages wait for an owner */
 };
 
 /* Takes over the platform's RAM. */

@@ -430,8 +430,11 @@ int plat_space_new(paddr_t root, struct plat_space **out)
 
 void plat_space_free(struct plat_space *s) {}
 
+/* A fault is about as many instructions as clearing a page. */
+unsigned plat_fault_pages(void) { return 1; }
+
 /* The CPU does not cache entries that are not present. */
-void plat_space_map(struct plat_space *s, vaddr_t va, size_t len) {}
+void plat_space_map(struct plat_space *s, vaddr_t va, size_t len, bool fresh) {}
 
 /* Forgets translations of [va, va+len): one by one, or, where that costs more than refilling, all but the global ones.
  * A space that is not current has none: every switch drops them. */

@@ -213,6 +213,7 @@ static void mirror_drop(uint64_t va, uint64_t end)
 struct extent {
 	uint64_t va, pa, len;
 	int prot;
+	bool populate;
 };
 
 static int prot_of(pte_t e)
@@ -235,7 +236,7 @@ static long extent_try(const struct extent *x)
 		off -= ram_size;
 		flags = MAP_FIXED | MAP_NORESERVE | MAP_PRIVATE;
 	}
-	if (x->len <= POPULATE_MAX)
+	if (x->populate && x->len <= POPULATE_MAX)
 		flags |= MAP_POPULATE;
 	r = host_mmap(x->va, x->len, x->prot, flags, fd, off);
 	if (!host_failed(r))
@@ -258,8 +259,9 @@ static void extent_map(const struct extent *x)
 		host_die("cannot map a page of the program", r);
 }
 
-/* Maps every valid entry in [va, end) that is not mirrored, in as few extents as there are. */
-static void mirror_range(paddr_t root, uint64_t va, uint64_t end)
+/* Maps every valid entry in [va, end) that is not mirrored, in as few extents as there are. populate: RAM holds something
+ * there, which is mapped at once; else the host provides what the program touches. */
+static void mirror_range(paddr_t root, uint64_t va, uint64_t end, bool populate)
 {
 	struct extent x = { 0 };
 
@@ -279,7 +281,7 @@ static void mirror_range(paddr_t root, uint64_t va, uint64_t end)
 			continue;
 		}
 		extent_map(&x);
-		x = (struct extent){ at, pte_pa(*e), len, prot_of(*e) };
+		x = (struct extent){ at, pte_pa(*e), len, prot_of(*e), populate };
 	}
 	extent_map(&x);
 }
@@ -323,7 +325,7 @@ bool mem_fill(uint64_t addr, unsigned access, uint64_t rip)
 	if (page_mirrored(va))
 		mirror_drop(va, va + PAGE_SIZE);
 	va = ALIGN_DOWN(addr, FILL_SIZE);
-	mirror_range(current->root, MAX(va, USER_MIN), va + FILL_SIZE);
+	mirror_range(current->root, MAX(va, USER_MIN), va + FILL_SIZE, true);
 	return true;
 }
 
@@ -360,10 +362,16 @@ void plat_space_free(struct plat_space *s)
 	core_page_put((paddr_t)((char *)s - plat_direct_map()));
 }
 
-void plat_space_map(struct plat_space *s, vaddr_t va, size_t len)
+/* A signal, a mapping and the way back, against clearing a page and mapping it with others. */
+unsigned plat_fault_pages(void)
+{
+	return 4;
+}
+
+void plat_space_map(struct plat_space *s, vaddr_t va, size_t len, bool fresh)
 {
 	if (s == mirrored)
-		mirror_range(s->root, va, va + len);
+		mirror_range(s->root, va, va + len, !fresh);
 }
 
 /* Copies of pages take the others' places by one call to the host instead of two. */
@@ -379,7 +387,7 @@ static bool mirror_replace(paddr_t root, uint64_t va, uint64_t end)
 			return false;
 	}
 	if (record_scan(va, end, true))
-		mirror_range(root, va, end);
+		mirror_range(root, va, end, true);
 	return true;
 }
 
@@ -429,7 +437,7 @@ void plat_space_protect(struct plat_space *s, vaddr_t va, size_t len)
 			protect_run(x.va, x.len, x.prot);
 			runs++;
 		}
-		x = (struct extent){ at, 0, n, prot_of(*e) };
+		x = (struct extent){ .va = at, .len = n, .prot = prot_of(*e) };
 	}
 	if (runs >= 16)
 		plat_space_unmap(s, start, len);

@@ -31,7 +31,8 @@ struct tlb_entry {
 
 static struct tlb_entry tlb[TLB_SIZE];
 static struct plat_space *current_space;
-unsigned long fake_map_calls, fake_unmap_calls, fake_protect_calls;
+unsigned long fake_map_calls, fake_unmap_calls, fake_protect_calls, fake_fresh_calls;
+unsigned fake_fault_pages;
 
 static struct tlb_entry *tlb_slot(const struct plat_space *s, vaddr_t va)
 {
@@ -71,9 +72,15 @@ void plat_space_free(struct plat_space *s)
 	free(s);
 }
 
-void plat_space_map(struct plat_space *s, vaddr_t va, size_t len)
+unsigned plat_fault_pages(void)
+{
+	return fake_fault_pages;
+}
+
+void plat_space_map(struct plat_space *s, vaddr_t va, size_t len, bool fresh)
 {
 	fake_map_calls++;
+	fake_fresh_calls += fresh;
 	for (size_t i = 0; i < TLB_SIZE; i++) {
 		if (tlb_in(&tlb[i], s, va, len))
 			panic("plat_space_map over a live translation at 0x%lx", tlb[i].va);
@@ -272,6 +279,7 @@ uint64_t copy_fixup(uint64_t rip)
 
 void fake_mmu_reset(void)
 {
+	fake_fault_pages = FAKE_FAULT_PAGES;
 	static const struct tlb_entry none;
 
 	current_space = NULL;

@@ -47,6 +47,9 @@ void fake_user_reset(void);           /* forgets them all (fake_boot does it too
 struct space *fake_space(void);       /* makes a new space current (the process's); fake_space_drop() puts it */
 void fake_space_drop(void);
 extern unsigned long fake_map_calls, fake_unmap_calls, fake_protect_calls;
+extern unsigned long fake_fresh_calls; /* of fake_map_calls: for memory that was never used */
+#define FAKE_FAULT_PAGES 4
+extern unsigned fake_fault_pages;      /* what plat_fault_pages() answers; fake_boot() sets FAKE_FAULT_PAGES */
 extern unsigned long fake_discarded; /* bytes given to plat_ram_discard() */
 
 /* ---- time and interrupts ---- */

@@ -213,6 +213,45 @@ START_TEST(rubbish_in_ram)
 }
 END_TEST
 
+START_TEST(fresh_only)
+{
+	struct page *p, *q, *big[64];
+	struct page_stats st;
+	unsigned n = 0;
+
+	fake_boot(16ul << 20);
+	p = page_alloc(4, PA_FRESH);
+	ck_assert_ptr_nonnull(p);
+	memset(page_va(p), 1, 16 * PAGE_SIZE);
+	page_put(p);
+	q = page_alloc(4, PA_FRESH); /* not the one that was used */
+	ck_assert_ptr_nonnull(q);
+	ck_assert_ptr_ne(q, p);
+	for (size_t i = 0; i < 16 * PAGE_SIZE; i += 8)
+		ck_assert_int_eq(((char *)page_va(q))[i], 0);
+	page_put(q);
+	/* Used pages are not left idle in heaps. */
+	p = page_alloc(8, 0);
+	page_put(p);
+	ck_assert_ptr_null(page_alloc(0, PA_FRESH));
+	p = page_alloc(8, 0);
+	q = page_alloc(4, PA_FRESH);
+	ck_assert_ptr_nonnull(q);
+	page_put(q);
+	/* When the greater part of RAM has been used, there is none. */
+	for (page_stats(&st); st.free > st.total * 4 / 10; page_stats(&st))
+		big[n++] = page_alloc(6, 0);
+	ck_assert_ptr_null(page_alloc(0, PA_FRESH));
+	while (n)
+		page_put(big[--n]);
+	page_put(p);
+	/* Nor where RAM does not begin as zeroes. */
+	fake_ram_zeroed(false);
+	fake_boot(16ul << 20);
+	ck_assert_ptr_null(page_alloc(0, PA_FRESH));
+}
+END_TEST
+
 START_TEST(fresh_zero_is_free)
 {
 	struct page *p;
@@ -339,6 +378,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, no_memory_panics);
 	tcase_add_test(tc, odd_regions);
 	tcase_add_test(tc, rubbish_in_ram);
+	tcase_add_test(tc, fresh_only);
 	tcase_add_test(tc, fresh_zero_is_free);
 	tcase_add_test(tc, references);
 	tcase_add_test(tc, reclaims);
