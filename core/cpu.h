@@ -8,7 +8,7 @@
 #define CPU_SELF 0       /* its own address (kvm: %gs:0) */
 #define CPU_KSTACK 8     /* top of the current thread's kernel stack: a struct regs lies right below */
 #define CPU_USER_RSP 16  /* scratch: the application's stack pointer during entry */
-#define CPU_SCRATCH 24   /* scratch for entry code */
+#define CPU_KSTACK_SP 24 /* 8 below that struct regs: what rsp is while C runs for the application */
 #define CPU_WORK 32      /* 32 bits: non-zero means trap_return() must run before the application goes on */
 #define CPU_IN_KERNEL 36 /* 32 bits: for the platform's use */
 
@@ -27,7 +27,7 @@ struct cpu {
 	struct cpu *self;
 	uint64_t kstack_top;
 	uint64_t user_rsp;
-	uint64_t scratch;
+	uint64_t kstack_sp;
 	uint32_t work;
 	uint32_t in_kernel;
 	struct thread *current;
@@ -37,7 +37,7 @@ struct cpu {
 };
 _Static_assert(offsetof(struct cpu, kstack_top) == CPU_KSTACK, "CPU_KSTACK");
 _Static_assert(offsetof(struct cpu, user_rsp) == CPU_USER_RSP, "CPU_USER_RSP");
-_Static_assert(offsetof(struct cpu, scratch) == CPU_SCRATCH, "CPU_SCRATCH");
+_Static_assert(offsetof(struct cpu, kstack_sp) == CPU_KSTACK_SP, "CPU_KSTACK_SP");
 _Static_assert(offsetof(struct cpu, work) == CPU_WORK, "CPU_WORK");
 
 #endif

@@ -94,6 +94,7 @@ static void switch_to(struct thread *from, struct thread *to)
 		kassert(((struct kstack *)from->kstack)->canary == KSTACK_CANARY);
 	cpu->current = to;
 	cpu->kstack_top = (uint64_t)(to->kstack + KSTACK_SIZE);
+	cpu->kstack_sp = (uint64_t)thread_regs(to) - 8;
 	if (to->proc && to->proc->space && (!from->proc || from->proc->space != to->proc->space))
 		space_activate(to->proc->space);
 	if (from->proc) {

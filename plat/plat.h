@@ -221,14 +221,14 @@ struct regs; /* core/x86_64/regs.h */
 _Noreturn void core_main(void);
 
 /* Syscalls: the platform's entry code fills a struct regs at the top of the thread's kernel stack (struct cpu kstack_top)
- * — at least rip, rsp, rflags, orig_rax and the argument registers —, calls (*syscall_active)[nr](args…) with the six
+ * — at least rip, rsp, rflags, orig_rax and the argument registers —, calls syscall_active[nr](args…) with the six
  * arguments in the C convention's registers, or syscall_unknown() when nr >= SYSCALL_MAX, and puts the result in rax. */
 typedef long syscall_fn(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 #define SYSCALL_MAX 512
-extern syscall_fn *const *syscall_active;
+extern syscall_fn *syscall_active[SYSCALL_MAX]; /* filled in before the first plat_user_enter() */
 syscall_fn syscall_unknown;
 
-/* How (*syscall_active)[nr] wants to be called; shim fills it in before the first plat_user_enter().
+/* How syscall_active[nr] wants to be called; shim fills it in before the first plat_user_enter().
  *   PLAIN: as above.
  *   LIGHT: the function is KEEPS_REGS, takes no arguments and does not look at the frame: the platform may leave the
  *          argument registers out of it. Never set while tracing or injection stand in front of the function.

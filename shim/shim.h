@@ -77,8 +77,8 @@ const char *errno_text(int err);
 int errno_by_name(const char *name, size_t len);
 
 /* ---- trace.c, inject.c ---- */
-/* Prints every call, then calls `next`'s. Makes itself active. */
-void trace_start(syscall_fn *const *next);
+/* A table that prints every call and calls `next`'s. */
+syscall_fn *const *trace_table(syscall_fn *const *next);
 /* Parses one inject=… expression. 0, or -EINVAL with a message in err. */
 int inject_parse(const char *expr, char *err, size_t err_size);
 /* The table that applies the parsed expressions and else calls `next`'s; `next` itself when there are none. */

@@ -1,7 +1,7 @@
 /* The system call table, and what happens to calls that nobody handles.
  *
- * syscall_active is the table that the platforms' entry code indexes: normally syscall_table itself, so tracing and
- * injection cost nothing while they are off; shim_init() puts their tables in front when the command line asks for
+ * syscall_active is what the platforms' entry code indexes: normally the handlers themselves, so tracing and injection
+ * cost nothing while they are off; shim_init() fills it in, with their functions in front when the command line asks for
  * them.
  *
  * A call without handler answers ENOSYS. Each such name is told once on the log, with the place of the call, and
@@ -33,7 +33,7 @@ syscall_fn *const syscall_table[SYSCALL_MAX] = {
 	[451 ... SYSCALL_MAX - 1] = syscall_unknown,
 };
 
-syscall_fn *const *syscall_active = syscall_table;
+syscall_fn *syscall_active[SYSCALL_MAX];
 
 uint8_t syscall_kind[SYSCALL_MAX] = {
 #define SYSCALL(nr, name, status, flags, n, args, missing) \
@@ -177,11 +177,11 @@ void shim_init(void)
 			plat_exit(125 << 8);
 		}
 	table = inject_table(table);
-	syscall_active = table;
 	if (boot_flag("trace"))
-		trace_start(table);
+		table = trace_table(table);
+	memcpy(syscall_active, table, sizeof(syscall_active));
 	/* The wrappers preserve nothing. */
-	for (unsigned i = 0; syscall_active != syscall_table && i < SYSCALL_MAX; i++)
+	for (unsigned i = 0; table != syscall_table && i < SYSCALL_MAX; i++)
 		if (syscall_kind[i] == SYSCALL_LIGHT)
 			syscall_kind[i] = SYSCALL_PLAIN;
 }

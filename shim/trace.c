@@ -278,14 +278,14 @@ static long trace_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t 
 	return t.ret;
 }
 
-static syscall_fn *trace_table[SYSCALL_MAX]; /* filled when it is wanted: the image is smaller for it */
-
-void trace_start(syscall_fn *const *next)
+syscall_fn *const *trace_table(syscall_fn *const *next)
 {
+	static syscall_fn *table[SYSCALL_MAX]; /* filled when it is wanted: the image is smaller for it */
+
 	for (unsigned i = 0; i < SYSCALL_MAX; i++)
-		trace_table[i] = trace_call;
+		table[i] = trace_call;
 	trace_next = next;
-	syscall_active = trace_table;
+	return table;
 }
 
 void shim_exit_trace(int status)

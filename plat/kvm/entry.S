@@ -122,7 +122,7 @@
 	movq	$USER_SS, FRAME(REGS_SS)
 .endm
 
-/* rflags bits that a program may have set and that `sti; jmp` would not bring back. */
+/* rflags bits with which the last instructions had better not run. */
 #define RFLAGS_ODD (RFLAGS_DF | RFLAGS_TF | RFLAGS_AC | 0x4000)
 
 /* Back to the application from a syscall; rax is the result. In ring 0 the one instruction after sti cannot be
@@ -134,13 +134,16 @@
 	movq	FRAME(REGS_RSP), %rsp
 	sysretq
 	.else
+	pushq	%r11
+	andl	$~RFLAGS_IF, (%rsp)
+	popfq
 	movq	FRAME(REGS_RSP), %rsp
 	sti
 	jmp	*%rcx
 	.endif
 .endm
 
-/* In ring 0, flags that the jump would lose take the slow way. */
+/* In ring 0, these flags take the slow way; r11 becomes rflags. */
 .macro check_flags ring0, slow
 	.if	\ring0
 	movq	FRAME(REGS_RFLAGS), %r11
@@ -162,13 +165,12 @@
 	.cfi_val_offset DW_RSP, 0
 	.cfi_register DW_RIP, DW_RCX
 	movq	%rsp, CPU(CPU_USER_RSP)
-	movq	CPU(CPU_KSTACK), %rsp
+	movq	CPU(CPU_KSTACK_SP), %rsp
 	.cfi_endproc
 
 	cfi_frame_start
 	cfi_frame_callee kept
 	cfi_frame_args kept
-	subq	$REGS_SIZE + 8, %rsp
 	movq	%rcx, FRAME(REGS_RIP)
 	movq	%r11, FRAME(REGS_RFLAGS)
 	movq	CPU(CPU_USER_RSP), %rcx
@@ -186,8 +188,7 @@
 	cfi_frame_callee kept
 	cfi_frame_args saved
 	movq	%r10, %rcx
-	movq	syscall_active(%rip), %r11
-	call	*(%r11, %rax, 8)
+	call	*syscall_active(, %rax, 8)
 11:	cmpl	$0, CPU(CPU_WORK)
 	jne	12f
 	check_flags \ring0, 12f
@@ -215,8 +216,7 @@
 	cfi_frame_start
 	cfi_frame_callee kept
 	cfi_frame_args kept
-20:	movq	syscall_active(%rip), %r11
-	call	*(%r11, %rax, 8)
+20:	call	*syscall_active(, %rax, 8)
 	cmpl	$0, CPU(CPU_WORK)
 	jne	21f
 	check_flags \ring0, 21f
@@ -234,8 +234,7 @@
 	save_syscall_rest
 	movq	%rax, FRAME(REGS_RAX)
 	movq	%r10, %rcx
-	movq	syscall_active(%rip), %r11
-	call	*(%r11, %rax, 8)
+	call	*syscall_active(, %rax, 8)
 	movq	%rax, FRAME(REGS_RAX)
 	jmp	resume
 	.cfi_endproc

@@ -124,7 +124,7 @@ dispatch:
 	lea	syscall_kind(%rip), %r11
 	cmpb	$SYSCALL_KIND_REGS, (%r11,%rax)
 	je	dispatch_regs
-	mov	syscall_active(%rip), %r11
+	lea	syscall_active(%rip), %r11
 	call	*(%r11,%rax,8)
 syscall_done:
 	mov	%rax, FRAME(RAX)

@@ -39,7 +39,7 @@ static inline void shim_setup(void)
 	memset(thread_regs(current_thread()), 0, sizeof(struct regs));
 	u_mem = fake_user_map(U, U_SIZE);
 	cred_before = cred_get(current_proc()->cred);
-	syscall_active = syscall_table;
+	memcpy(syscall_active, syscall_table, sizeof(syscall_active));
 	inject_reset();
 	current_thread()->sig_mask = current_thread()->sig_pending = current_proc()->sig_pending = 0;
 	current_proc()->rlimits[RLIMIT_NOFILE] = (struct rlimit){ 64, 128 };
@@ -51,7 +51,7 @@ static inline void shim_teardown(void)
 	cred_put(current_proc()->cred);
 	current_proc()->cred = cred_before;
 	current_thread()->kstack = NULL;
-	syscall_active = syscall_table;
+	memcpy(syscall_active, syscall_table, sizeof(syscall_active));
 	inject_reset();
 	fs_teardown();
 }

@@ -19,7 +19,7 @@ static void activate(void)
 	for (int i = 0; i < SYSCALL_MAX; i++)
 		table[i] = real;
 	reached = 0;
-	syscall_active = inject_table(table);
+	memcpy(syscall_active, inject_table(table), sizeof(syscall_active));
 }
 
 static void inject(const char *expr)
