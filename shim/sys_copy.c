@@ -27,8 +27,8 @@ static long pos_out(long n, const int64_t *pos, uptr_t dst)
 	return copyout(dst, pos, sizeof(*pos)) ? -EFAULT : n;
 }
 
-/* Both ends of a copy with references, in readable and out writable. */
-static int ends_get(int in_fd, int out_fd, struct file **in, struct file **out)
+/* Both ends of a copy, with references. */
+static int ends_find(int in_fd, int out_fd, struct file **in, struct file **out)
 {
 	int r = fd_get(in_fd, in);
 
@@ -36,13 +36,27 @@ static int ends_get(int in_fd, int out_fd, struct file **in, struct file **out)
 		return r;
 	r = fd_get(out_fd, out);
 	if (r)
-		goto out_in;
-	r = -EBADF;
-	if (file_readable(*in) && file_writable(*out))
-		return 0;
-	file_put(*out);
-out_in:
-	file_put(*in);
+		file_put(*in);
+	return r;
+}
+
+static int ends_check(struct file *in, struct file *out)
+{
+	return file_readable(in) && file_writable(out) ? 0 : -EBADF;
+}
+
+/* In readable and out writable, too. */
+static int ends_get(int in_fd, int out_fd, struct file **in, struct file **out)
+{
+	int r = ends_find(in_fd, out_fd, in, out);
+
+	if (r)
+		return r;
+	r = ends_check(*in, *out);
+	if (r) {
+		file_put(*out);
+		file_put(*in);
+	}
 	return r;
 }
 
@@ -79,7 +93,7 @@ static long range_check(struct file *in, int64_t in_pos, struct file *out, int64
 		return -EISDIR;
 	if (!S_ISREG(in->inode->mode) || !S_ISREG(out->inode->mode))
 		return -EINVAL;
-	if (out->flags & O_APPEND)
+	if (ends_check(in, out) || (out->flags & O_APPEND))
 		return -EBADF;
 	if ((int64_t)len < 0 || in_pos > INT64_MAX - (int64_t)len || out_pos > INT64_MAX - (int64_t)len)
 		return -EOVERFLOW;
@@ -92,7 +106,7 @@ long sys_copy_file_range(int in_fd, uptr_t in_upos, int out_fd, uptr_t out_upos,
 {
 	struct file *in, *out;
 	int64_t in_pos, out_pos;
-	long n = ends_get(in_fd, out_fd, &in, &out);
+	long n = ends_find(in_fd, out_fd, &in, &out);
 
 	if (n)
 		return n;

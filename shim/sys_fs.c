@@ -399,7 +399,7 @@ long sys_fchmod(int fd, uint32_t mode)
 /* An id of -1 stays as it is. */
 static struct iattr chown_attr(uint32_t uid, uint32_t gid)
 {
-	struct iattr a = { .valid = ATTR_CTIME, .uid = uid, .gid = gid };
+	struct iattr a = { .valid = ATTR_CTIME | ATTR_CHOWN, .uid = uid, .gid = gid };
 
 	if (uid != UINT32_MAX)
 		a.valid |= ATTR_UID;

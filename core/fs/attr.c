@@ -115,13 +115,16 @@ int vfs_setattr(struct inode *inode, struct iattr *a)
 		a->mode = (inode->mode & S_IFMT) | (a->mode & 07777);
 		if (!group_ok(a->valid & ATTR_GID ? a->gid : inode->gid))
 			a->mode &= ~(uint32_t)S_ISGID;
-	} else if ((a->valid & (ATTR_UID | ATTR_GID)) && !S_ISDIR(inode->mode)) {
-		/* chown(2): a new owner does not inherit setuid, not even from root. */
+	} else if ((a->valid & (ATTR_UID | ATTR_GID | ATTR_CHOWN)) && !S_ISDIR(inode->mode)) {
+		/* chown(2): a new owner does not inherit setuid, not even from root or when it is the old one. */
 		a->mode = mode_without_privileges(inode);
-		if (a->mode != inode->mode)
+		if (a->mode != inode->mode) {
 			a->valid |= ATTR_MODE;
+			r = inode_owner_check(inode);
+		}
 	}
-	r = setattr_do(inode, a);
+	if (!r)
+		r = setattr_do(inode, a);
 	mutex_unlock(&inode->lock);
 	return r;
 }

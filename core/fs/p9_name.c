@@ -43,12 +43,16 @@ static int dir_end(struct inode *dir, struct p9_fid *f, struct p9_slot *s)
 static void give_to_maker(struct inode *inode)
 {
 	struct iattr a = { .valid = ATTR_UID, .uid = cred_current()->fsuid };
+	struct iattr mode = { .valid = ATTR_MODE, .mode = inode->mode };
 
 	if (inode->uid == a.uid)
 		return;
 	mutex_lock(&inode->lock);
-	if (p9_rw_setattr(inode, &a) == 0)
+	if (p9_rw_setattr(inode, &a) == 0) {
 		inode->uid = a.uid;
+		if (S_ISREG(mode.mode) && (mode.mode & (S_ISUID | S_ISGID)))
+			(void)p9_rw_setattr(inode, &mode); /* chown(2) at the server took these bits away */
+	}
 	mutex_unlock(&inode->lock);
 }
 

@@ -45,6 +45,7 @@ struct iattr {
 enum {
 	ATTR_MODE = 1, ATTR_UID = 2, ATTR_GID = 4, ATTR_SIZE = 8,
 	ATTR_ATIME = 16, ATTR_MTIME = 32, ATTR_ATIME_NOW = 64, ATTR_MTIME_NOW = 128, ATTR_CTIME = 256,
+	ATTR_CHOWN = 512, /* chown(2), perhaps of neither: set-user-ID bits go */
 };
 
 /* One entry handed out by readdir; returns false when the caller's buffer is full (the same entry comes again at

@@ -98,8 +98,11 @@ int srv_lcreate(struct srv_req *r)
 		host_close(fd);
 		return -ENOMEM;
 	}
-	if (host_call3(HOST_geteuid, 0, 0, 0) == 0)
+	if (host_call3(HOST_geteuid, 0, 0, 0) == 0) {
 		host_call3(HOST_fchown, (uint64_t)fd, f->uid, gid);
+		if ((flags & O_EXCL) && (mode & (S_ISUID | S_ISGID))) /* which fchown(2) took away */
+			host_call3(HOST_fchmod, (uint64_t)fd, mode & 07777, 0);
+	}
 	err = check_opened(f, fd, &st, flags);
 	if (err) {
 		node_put(node);

@@ -18,6 +18,16 @@ int main(void)
 	SHOW(fchmodat(AT_FDCWD, "f", 0600, 0));
 	SHOW(chown("f", -1, -1));
 	SHOW(chown("none", 0, 0));
+	for (int gid = -1; gid <= 0; gid++) { /* whose owner does not change loses the bits, too */
+		SHOW(chmod("f", 07757));
+		SHOW(chown("f", -1, gid < 0 ? -1 : (int)getgid()));
+		stat("f", &st);
+		printf("%o\n", st.st_mode);
+	}
+	int made = open("privileged", O_RDWR | O_CREAT, 06751);
+	fstat(made, &st);
+	printf("%o\n", st.st_mode);
+	close(made), unlink("privileged");
 	struct timespec ts[2] = { { 1000000000, 123456789 }, { 2000000000, 5 } };
 	SHOW(utimensat(AT_FDCWD, "f", ts, 0));
 	stat("f", &st);

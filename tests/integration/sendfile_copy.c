@@ -30,6 +30,12 @@ int main(void)
 	SHOW(a + b);
 	SHOW(copy_file_range(in, NULL, out, NULL, 5, 1));
 	SHOW(copy_file_range(in, NULL, app, NULL, 5, 0));
+	int dir = open(".", O_RDONLY); /* what it is counts before how it was opened */
+	SHOW(copy_file_range(in, NULL, dir, NULL, 5, 0));
+	SHOW(copy_file_range(app, NULL, dir, NULL, 5, 0));
+	SHOW(copy_file_range(app, NULL, p[0], NULL, 5, 0));
+	SHOW(copy_file_range(app, NULL, out, NULL, 5, 0));
+	SHOW(copy_file_range(in, NULL, in, NULL, 1, 0));
 	struct stat st;
 	fstat(out, &st);
 	SHOW(st.st_size);

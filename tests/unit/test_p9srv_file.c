@@ -71,6 +71,10 @@ START_TEST(creating_and_writing)
 	ck_assert_int_eq(lcreate(2, "new", O_RDWR | O_TRUNC, 0640), 0);
 	ck_assert_int_eq(getattr(2, &b), 0);
 	ck_assert_uint_eq(b.size, 0);
+	ck_assert_int_eq(walk(0, 3, 1, "dir"), 0);
+	ck_assert_int_eq(lcreate(3, "privileged", O_RDWR | O_EXCL, 06751), 0);
+	ck_assert_int_eq(getattr(3, &b), 0);
+	ck_assert_uint_eq(b.mode, S_IFREG | 06751);
 }
 END_TEST
 
