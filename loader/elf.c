@@ -200,6 +200,62 @@ int elf_map(struct elf_image *e, struct space *s, uint64_t bias)
 	return 0;
 }
 
+/* ---- symbols ---- */
+
+/* Where in the file the byte at an address of the image is; 0: nowhere. */
+static uint64_t file_offset(const struct elf_image *e, uint64_t vaddr)
+{
+	for (unsigned i = 0; i < e->eh.e_phnum; i++) {
+		const struct elf64_phdr *p = &e->ph[i];
+
+		if (p->p_type == PT_LOAD && vaddr >= p->p_vaddr && vaddr - p->p_vaddr < p->p_filesz)
+			return p->p_offset + (vaddr - p->p_vaddr);
+	}
+	return 0;
+}
+
+/* The table that finds the dynamic symbols by hash: its place in the file, or 0. */
+static uint64_t hash_table(const struct elf_image *e)
+{
+	struct { uint64_t tag, value; } d[64];
+
+	for (unsigned i = 0; i < e->eh.e_phnum; i++) {
+		const struct elf64_phdr *p = &e->ph[i];
+		size_t n = MIN(p->p_filesz / sizeof(*d), ARRAY_SIZE(d));
+
+		if (p->p_type != PT_DYNAMIC || read_exactly(e->file, d, n * sizeof(*d), p->p_offset))
+			continue;
+		for (size_t k = 0; k < n && d[k].tag; k++)
+			if (d[k].tag == DT_GNU_HASH)
+				return file_offset(e, d[k].value);
+	}
+	return 0;
+}
+
+bool elf_defines(const struct elf_image *e, const char *name)
+{
+	struct { uint32_t buckets, first, bloom, shift; } h;
+	uint64_t at = hash_table(e), bucket;
+	uint32_t hash = 5381, word;
+
+	if (!at || read_exactly(e->file, &h, sizeof(h), at) || !h.buckets)
+		return false;
+	while (*name)
+		hash = hash * 33 + (unsigned char)*name++;
+	bucket = at + sizeof(h) + 8ul * h.bloom;
+	if (read_exactly(e->file, &word, sizeof(word), bucket + 4ul * (hash % h.buckets)) || word < h.first)
+		return false;
+	/* The hashes of the bucket's symbols; the last has its lowest bit set. They are as good as the names here. */
+	at = bucket + 4ul * h.buckets + 4ul * (word - h.first);
+	for (int n = 0; n < 64 && !read_exactly(e->file, &word, sizeof(word), at); n++, at += sizeof(word)) {
+		if ((word | 1) == (hash | 1))
+			return true;
+		if (word & 1)
+			break;
+	}
+	return false;
+}
+
 uint64_t elf_phdr_address(const struct elf_image *e)
 {
 	for (unsigned i = 0; i < e->eh.e_phnum; i++) {

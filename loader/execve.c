@@ -366,6 +366,9 @@ int exec_image(const char *path, char *const argv[], char *const envp[], const c
 		r = find_interp(x);
 	if (!r)
 		r = replace(x, envp);
+	/* It looks where it has been loaded and gives up; the other sanitizers ask for their memory (sys_mmap). */
+	if (!r && elf_defines(&x->exe, "__msan_init"))
+		space_tell_range(current_proc()->space);
 	*why = x->why;
 	elf_close(&x->exe);
 	elf_close(&x->interp);

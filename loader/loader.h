@@ -30,6 +30,9 @@ void elf_close(struct elf_image *e);
 /* Maps the segments into the current process's current space at bias; zeroes the rest of the last file page. */
 int elf_map(struct elf_image *e, struct space *s, uint64_t bias);
 
+/* Whether the file's own dynamic symbols have one of that name (as far as its GNU hash table tells). Reads the file. */
+bool elf_defines(const struct elf_image *e, const char *name);
+
 /* Where the program headers are in memory, or 0. */
 uint64_t elf_phdr_address(const struct elf_image *e);
 

@@ -13,6 +13,7 @@
 #include "shim/shim.h"
 
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define LINUX_USER_MAX 0x7ffffffff000ul /* where its application addresses end, with four levels of page tables */
 
 static struct space *current_space(void)
 {
@@ -62,8 +63,11 @@ static int mmap_place(vaddr_t *addr, size_t len, uint64_t flags)
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
 		if (unaligned(*addr))
 			return -EINVAL;
-		if (user_range_bad(*addr, len))
+		if (user_range_bad(*addr, len)) {
+			if (*addr + len > *addr && *addr + len <= LINUX_USER_MAX)
+				space_tell_range(current_space());
 			return -ENOMEM;
+		}
 		return *addr < USER_MIN ? -EPERM : 0;
 	}
 	*addr = *addr > USER_MAX ? 0 : ALIGN_UP(*addr, PAGE_SIZE);

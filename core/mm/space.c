@@ -18,6 +18,7 @@
 #include "core/mm/slab.h"
 #include "core/printf.h"
 #include "core/proc/proc.h"
+#include "core/sched.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/fcntl.h"
 #include "shim/abi/resource.h"
@@ -274,6 +275,14 @@ vaddr_t space_place(struct space *s, vaddr_t hint, size_t len, unsigned flags)
 }
 
 /* ---- limits ---- */
+
+void space_tell_range(struct space *s)
+{
+	if (!s->told_range)
+		kprintf("doppel: %s needs addresses above the application range (0x%lx to 0x%lx), as all programs built with "
+			"AddressSanitizer, ThreadSanitizer or MemorySanitizer do\n", current_proc()->comm, USER_MIN, USER_MAX - 1);
+	s->told_range = true;
+}
 
 bool space_may_add(const struct space *s, size_t pages)
 {

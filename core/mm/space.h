@@ -61,6 +61,7 @@ struct space {
 	size_t total_pages, rss_anon, rss_file; /* pages mapped in VMAs; resident */
 	size_t rss_peak;
 	uint64_t faults_minor, faults_major;
+	bool told_range;        /* by space_tell_range() */
 };
 
 int space_new(struct space **out);
@@ -90,6 +91,10 @@ int space_madvise(struct space *s, vaddr_t addr, size_t len, int advice);
 vaddr_t space_brk(struct space *s, vaddr_t brk); /* the break now in force, as the raw syscall returns it */
 int space_msync(struct space *s, vaddr_t addr, size_t len, unsigned flags);
 int space_mincore(struct space *s, vaddr_t addr, size_t len, unsigned char *vec); /* len/4096 bytes */
+
+/* Tells once that the current program, whose space this is, needs addresses that Linux has and this kernel has not: its own
+ * words seldom name the reason. */
+void space_tell_range(struct space *s);
 
 /* The VMA that holds addr, or the next above (NULL: none). */
 struct vma *space_find(struct space *s, vaddr_t addr);

@@ -21,6 +21,7 @@
 #define PT_TLS 7
 #define PT_GNU_STACK 0x6474e551
 #define PT_GNU_PROPERTY 0x6474e553
+#define DT_GNU_HASH 0x6ffffef5
 #define PF_X 1
 #define PF_W 2
 #define PF_R 4

@@ -455,6 +455,73 @@ START_TEST(cut_after_the_check)
 }
 END_TEST
 
+/* ---- symbols ---- */
+
+#define HASH_ABC 0x0b885c8bu /* of "abc": ((5381 · 33 + 'a') · 33 + 'b') · 33 + 'c'; in the second of two buckets */
+
+/* Symbols 3 to 6 in 2 buckets, 3 and 4 in the first, 5 and 6 in the second; the bloom filter has 2 words. */
+static uint32_t *make_hash(void)
+{
+	static const uint32_t table[] = { 2, 3, 2, 6, 0, 0, 0, 0, 3, 5, HASH_ABC & ~1u, 3, 4, HASH_ABC | 1 };
+	static const uint64_t dynamic[] = { 1, 0x77, DT_GNU_HASH, 0x600, 0, 0 };
+
+	make_dynamic();
+	eh->e_phnum = 5;
+	ph[4] = (struct elf64_phdr){ PT_DYNAMIC, PF_R, 0x500, 0x500, 0x500, sizeof(dynamic), sizeof(dynamic), 8 };
+	memcpy(image + 0x500, dynamic, sizeof(dynamic));
+	memcpy(image + 0x600, table, sizeof(table));
+	return (uint32_t *)(image + 0x600);
+}
+
+static bool defines(const char *name)
+{
+	bool r;
+
+	OK(open_it());
+	r = elf_defines(&e, name);
+	elf_close(&e);
+	return r;
+}
+
+START_TEST(symbols)
+{
+	uint32_t *table = make_hash();
+
+	ck_assert(defines("abc"));
+	ck_assert(!defines("abd"));
+	table[12] |= 1; /* its bucket's chain ends before it */
+	ck_assert(!defines("abc"));
+	table[9] = 6; /* begins with it */
+	ck_assert(defines("abc"));
+	table[9] = 0; /* its bucket is empty */
+	ck_assert(!defines("abc"));
+	make_static();
+	ck_assert(!defines("abc"));
+}
+END_TEST
+
+START_TEST(symbols_of_bad_tables)
+{
+	uint32_t *table = make_hash();
+	uint64_t *dynamic = (uint64_t *)(image + 0x500);
+
+	memset(&table[10], 0, sizeof(image) - 0x600 - 10 * sizeof(*table)); /* a chain without an end */
+	ck_assert(!defines("abc"));
+	table[8] = ~0u; /* beyond the file */
+	ck_assert(!defines("abc"));
+	table[2] = ~0u;
+	ck_assert(!defines("abc"));
+	table[0] = 0; /* no bucket */
+	ck_assert(!defines("abc"));
+	dynamic[3] = 0x5ffffff; /* in no segment */
+	ck_assert(!defines("abc"));
+	ph[4].p_offset = ~0ul; /* no dynamic section there */
+	ck_assert(!defines("abc"));
+	ph[4].p_filesz = ~0ul;
+	ck_assert(!defines("abc"));
+}
+END_TEST
+
 START_TEST(allocation_failures)
 {
 	make_dynamic();
@@ -507,6 +574,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, segments_share_a_page);
 	tcase_add_test(tc, no_room);
 	tcase_add_test(tc, cut_after_the_check);
+	tcase_add_test(tc, symbols);
+	tcase_add_test(tc, symbols_of_bad_tables);
 	tcase_add_test(tc, allocation_failures);
 	return suite;
 }

@@ -31,6 +31,23 @@ static uptr_t map(size_t len)
 	return (uptr_t)r;
 }
 
+/* What Linux would grant is refused with a line, once; what it refuses, and a mere hint, without. */
+START_TEST(mmap_above_the_range)
+{
+	const char *line;
+
+	ck_assert_int_eq(CALL(NR_mmap, 1ul << 47, 4096, RW, ANON | MAP_FIXED, -1, 0), -ENOMEM);
+	ck_assert_int_eq(CALL(NR_mmap, -8192ul, 8192, RW, ANON | MAP_FIXED, -1, 0), -ENOMEM);
+	ck_assert_int_gt(CALL(NR_mmap, 0x600000000000, 4096, RW, ANON, -1, 0), 0);
+	ck_assert_str_eq(fake_log(), "");
+	ck_assert_int_eq(CALL(NR_mmap, 0x600000000000, 1ul << 42, 0, ANON | MAP_FIXED_NOREPLACE, -1, 0), -ENOMEM);
+	line = strstr(fake_log(), "needs addresses above the application range (0x10000 to 0x3fffffffffff)");
+	ck_assert_ptr_nonnull(line);
+	ck_assert_int_eq(CALL(NR_mmap, 0x600000000000, 4096, RW, ANON | MAP_FIXED, -1, 0), -ENOMEM);
+	ck_assert_ptr_null(strstr(line + 1, "needs addresses"));
+}
+END_TEST
+
 START_TEST(mmap_checks)
 {
 	uptr_t p = map(4096);
@@ -188,6 +205,7 @@ Suite *unit_suite(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, mmap_checks);
+	tcase_add_test(tc, mmap_above_the_range);
 	tcase_add_test(tc, ranges);
 	tcase_add_test(tc, memfds);
 	tcase_add_test(tc, any_argument);
