@@ -4,7 +4,8 @@
  * An inode knows only numbers: the process may be gone by the time it is asked, which is -ESRCH (-ENOENT for links).
  * What is looked at over a sleep is held by a reference.
  *
- * Missing: mem, pagemap, map_files, ns, net; pages of another process that are not in memory read as the end. */
+ * Missing: pagemap, map_files, ns, net; mem of what is mapped without any permission; mem looks up the process each time,
+ * and so follows it through execve. */
 #include "core/file/file.h"
 #include "core/fs/procfs_pid.h"
 #include "core/lib/string.h"
@@ -17,6 +18,7 @@
 #include "core/sched.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/fcntl.h"
+#include "shim/abi/mman.h"
 #include "shim/abi/stat.h"
 
 #define REG(perm) (S_IFREG | (perm))
@@ -63,23 +65,36 @@ static int look(const struct text_inode *t, struct proc **out)
 
 /* ---- memory ---- */
 
-/* Reads another space's memory as far as it is present. */
-static size_t peek(struct space *s, vaddr_t va, char *dst, size_t len)
+/* The kernel's address of the page of s at va, good until the caller sleeps; NULL: there is none, or none that may be
+ * written to. A private mapping gets a page of its own to write to even where the process may only read: breakpoints. */
+static char *page_at(struct space *s, vaddr_t va, bool write)
 {
-	size_t done = 0;
+	char *own = write ? space_private_page(s, va) : NULL;
+	pte_t *e;
 	bool huge;
 
-	mutex_lock(&s->lock);
+	if (own)
+		return own;
+	if (space_fault(s, va, write ? PROT_WRITE : PROT_READ))
+		return NULL;
+	e = pt_walk(s->root, va, false, &huge);
+	return e && pte_used(*e) ? pa_va(pte_pa(*e)) : NULL;
+}
+
+/* Copies between buf and the memory of any space: how much, as far as that is mapped. */
+static size_t space_copy(struct space *s, vaddr_t va, char *buf, size_t len, bool write)
+{
+	size_t done = 0;
+
 	while (done < len) {
 		size_t off = (va + done) & PAGE_MASK, n = MIN(PAGE_SIZE - off, len - done);
-		pte_t *e = va + done < USER_MAX ? pt_walk(s->root, va + done, false, &huge) : NULL;
-		if (!e || !pte_used(*e))
+		char *page = page_at(s, va + done, write);
+
+		if (!page)
 			break;
-		size_t in_huge = huge ? (va + done) & 0x1ff000 : 0;
-		memcpy(dst + done, (char *)pa_va(pte_pa(*e) + in_huge) + off, n);
+		memcpy(write ? page + off : buf + done, write ? buf + done : page + off, n);
 		done += n;
 	}
-	mutex_unlock(&s->lock);
 	return done;
 }
 
@@ -94,11 +109,11 @@ static int print_memory(struct proc *p, vaddr_t start, vaddr_t end, struct seqbu
 	buf = kmalloc(PAGE_SIZE);
 	if (!buf)
 		return -ENOMEM;
-	bool own = p == current_proc();
 	space_get(s);
 	while (start < end) {
 		size_t want = MIN(PAGE_SIZE - (start & PAGE_MASK), end - start);
-		size_t n = own ? (copyin(buf, start, want) ? 0 : want) : peek(s, start, buf, want);
+		size_t n = space_copy(s, start, buf, want, false);
+
 		seqbuf_put(b, buf, n);
 		start += n;
 		if (n < want || sched_point())
@@ -169,8 +184,52 @@ static int print_space(const struct text_inode *t, struct seqbuf *b, void (*prin
 	return 0;
 }
 
+/* mem: the process's memory at the position that is its address. What is not mapped is EIO, if nothing was before it. */
+static long mem_copy(struct space *s, struct uio *u, int64_t *pos, char *buf, bool write)
+{
+	long done = 0, err = 0;
+
+	while (u->resid && !err) {
+		size_t want = MIN(u->resid, PAGE_SIZE), n;
+
+		err = write ? uio_take_all(u, buf, want) : 0;
+		n = err ? 0 : space_copy(s, (vaddr_t)*pos, buf, want, write);
+		if (!err && n < want)
+			err = -EIO;
+		if (!write && n && uio_put_all(u, buf, n))
+			err = -EFAULT, n = 0;
+		*pos += (int64_t)n;
+		done += (long)n;
+		if (!err)
+			err = sched_point();
+	}
+	return done ? done : err;
+}
+
+static long mem_access(struct file *f, struct uio *u, int64_t *pos, bool write)
+{
+	char *buf = kmalloc(PAGE_SIZE);
+	struct proc *p;
+	struct space *s;
+	long r = buf ? look(text_of(f->inode), &p) : -ENOMEM;
+
+	if (!r && p->space) {
+		s = space_get(p->space);
+		r = mem_copy(s, u, pos, buf, write);
+		space_put(s);
+	}
+	kfree(buf);
+	return r;
+}
+
+static long mem_read(struct file *f, struct uio *u, int64_t *pos) { return mem_access(f, u, pos, false); }
+static long mem_write(struct file *f, struct uio *u, int64_t *pos) { return mem_access(f, u, pos, true); }
+
+static const struct file_ops mem_ops = { .read = mem_read, .write = mem_write, .seek = text_seek };
+
 static int maps_show(const struct text_inode *t, struct seqbuf *b) { return print_space(t, b, space_print_maps); }
 static int smaps_show(const struct text_inode *t, struct seqbuf *b) { return print_space(t, b, space_print_smaps); }
+static int rollup_show(const struct text_inode *t, struct seqbuf *b) { return print_space(t, b, space_print_rollup); }
 
 /* ---- names ---- */
 
@@ -345,7 +404,7 @@ static int fdinfo_show(const struct text_inode *t, struct seqbuf *b)
 }
 
 static const struct text_node fd_node = { .mode = S_IFLNK | 0700, .readlink = fd_readlink, .follow = fd_follow };
-static const struct text_node fdinfo_node = { .mode = REG(0400), .show = fdinfo_show };
+static const struct text_node fdinfo_node = { .mode = REG(0444), .show = fdinfo_show };
 
 static int fds_lookup(struct inode *dir, const struct text_node *node, const char *name, size_t len, struct inode **out)
 {
@@ -421,16 +480,18 @@ static const struct text_dir fdinfo_dir = { fdinfo_dir_lookup, fds_readdir };
 	{ .name = "limits", .mode = REG(0444), .show = procfs_limits_show }, \
 	{ .name = "loginuid", .mode = REG(0644), .text = "4294967295" }, \
 	{ .name = "maps", .mode = REG(0444), .show = maps_show }, \
+	{ .name = "mem", .mode = REG(0600), .fops = &mem_ops }, \
 	{ .name = "mountinfo", .mode = REG(0444), .show = procfs_mountinfo }, \
 	{ .name = "mounts", .mode = REG(0444), .show = procfs_mounts }, \
 	{ .name = "oom_score", .mode = REG(0444), .text = "0\n" }, \
 	{ .name = "oom_score_adj", .mode = REG(0644), .show = procfs_oom_show, .store = procfs_oom_store }, \
 	{ .name = "personality", .mode = REG(0400), .show = procfs_personality_show }, \
 	{ .name = "root", .mode = S_IFLNK | 0777, .readlink = root_readlink, .follow = root_follow }, \
-	{ .name = "schedstat", .mode = REG(0444), .text = "0 0 0\n" }, \
+	{ .name = "schedstat", .mode = REG(0444), .show = procfs_schedstat_show }, \
 	{ .name = "sessionid", .mode = REG(0444), .text = "4294967295" }, \
 	{ .name = "setgroups", .mode = REG(0644), .text = "allow\n" }, \
 	{ .name = "smaps", .mode = REG(0444), .show = smaps_show }, \
+	{ .name = "smaps_rollup", .mode = REG(0444), .show = rollup_show }, \
 	{ .name = "stat", .mode = REG(0444), .show = procfs_stat_show }, \
 	{ .name = "statm", .mode = REG(0444), .show = procfs_statm_show }, \
 	{ .name = "status", .mode = REG(0444), .show = procfs_status_show }, \

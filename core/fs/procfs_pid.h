@@ -16,6 +16,7 @@ int procfs_stat_show(const struct text_inode *t, struct seqbuf *b);
 int procfs_statm_show(const struct text_inode *t, struct seqbuf *b);
 int procfs_status_show(const struct text_inode *t, struct seqbuf *b);
 int procfs_limits_show(const struct text_inode *t, struct seqbuf *b);
+int procfs_schedstat_show(const struct text_inode *t, struct seqbuf *b);
 int procfs_io_show(const struct text_inode *t, struct seqbuf *b);
 int procfs_personality_show(const struct text_inode *t, struct seqbuf *b);
 int procfs_oom_show(const struct text_inode *t, struct seqbuf *b);

@@ -1,7 +1,7 @@
 /* The numbers of a process and its threads: stat, statm, status, limits, io. Formats and order of fields are those of
  * proc(5) and of the kernel's Documentation/filesystems/proc.rst; what we do not have is 0.
  *
- * Missing: I/O counters; oom_score_adj is kept for all processes together. */
+ * Missing: I/O counters, which would be the dearest instructions of the cheapest system calls; time spent runnable; oom_score_adj is kept for all processes together. */
 #include "core/file/file.h"
 #include "core/fs/procfs_pid.h"
 #include "core/lib/string.h"
@@ -301,6 +301,20 @@ int procfs_limits_show(const struct text_inode *t, struct seqbuf *b)
 }
 
 /* ---- small ones ---- */
+
+/* Time on the CPU, time waiting for it, turns. */
+int procfs_schedstat_show(const struct text_inode *t, struct seqbuf *b)
+{
+	struct proc *p = procfs_proc(t);
+	const struct thread *th = procfs_thread(t);
+	uint64_t user, system;
+
+	if (!p)
+		return -ESRCH;
+	times_of(p, th, t->tid == t->pid, &user, &system);
+	seqbuf_printf(b, "%lu 0 %lu\n", user + system, th ? th->voluntary_switches + th->involuntary_switches + 1 : 0);
+	return 0;
+}
 
 int procfs_io_show(const struct text_inode *t, struct seqbuf *b)
 {

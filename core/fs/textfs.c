@@ -53,7 +53,7 @@ struct inode *text_inode_new(struct super *s, const struct text_node *node, uint
 	inode->ops = &text_inode_ops;
 	inode->blocks = BLOCKS_NONE;
 	if (S_ISREG(node->mode)) {
-		inode->fops = &text_file_ops;
+		inode->fops = node->fops ? node->fops : &text_file_ops;
 		inode->size = ts->size;
 	} else if (S_ISLNK(node->mode)) {
 		inode->ops = node->follow ? &magic_inode_ops : &link_inode_ops;
@@ -229,7 +229,7 @@ static long text_write(struct file *f, struct uio *u, int64_t *pos)
 	return (long)n;
 }
 
-static int64_t text_seek(struct file *f, int64_t off, int whence)
+int64_t text_seek(struct file *f, int64_t off, int whence)
 {
 	return whence == SEEK_SET || whence == SEEK_CUR ? file_seek_size(f, off, whence, 0) : -EINVAL;
 }

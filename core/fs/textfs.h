@@ -20,7 +20,10 @@ struct text_node {
 	/* A write: `text` is terminated. 0 or -errno. */
 	int (*store)(const struct text_inode *t, char *text, size_t len);
 	const struct text_node *children; /* of a directory */
-	const struct text_dir *dir;       /* further entries of a directory */
+	union {
+		const struct text_dir *dir;    /* further entries of a directory */
+		const struct file_ops *fops;   /* of a file that is no text; the inode is text_of()'s all the same */
+	};
 	int (*readlink)(const struct text_inode *t, char *buf, size_t size);
 	int (*follow)(const struct text_inode *t, struct path *out); /* magic link */
 };
@@ -50,6 +53,9 @@ int text_super_new(const char *type, uint64_t magic, const struct text_node *roo
 uint64_t text_ino(uint64_t dir, const char *name, size_t len);
 /* A decimal number without leading zeroes (a pid or a descriptor): its value, or -1. */
 int text_number(const char *name, size_t len);
+
+/* Position of a file without a size: SEEK_SET and SEEK_CUR. */
+int64_t text_seek(struct file *f, int64_t off, int whence);
 
 /* For readlink: copies what fits, returns how much. */
 int text_copy(char *buf, size_t size, const char *text);

@@ -1,4 +1,4 @@
-/* /proc/PID/maps and /proc/PID/smaps: the mappings of an address space as text, in the formats of proc(5). */
+/* /proc/PID/maps, smaps and smaps_rollup: the mappings of an address space as text, in the formats of proc(5). */
 #include "core/file/file.h"
 #include "core/lib/seqbuf.h"
 #include "core/lib/string.h"
@@ -32,12 +32,13 @@ static void print_path(struct seqbuf *out, const struct vma *v, char *buf)
 
 static void print_vma(struct seqbuf *out, const struct vma *v, char *buf)
 {
-	const struct inode *inode = v->file ? v->file->inode : NULL;
+	bool special = v->name && v->name[0] == '['; /* if it has a file, that is our affair */
+	const struct inode *inode = v->file && !special ? v->file->inode : NULL;
 	uint64_t dev = inode && inode->super ? inode->super->dev : 0;
 	size_t line = out->len, width;
 
 	seqbuf_printf(out, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", v->start, v->end, v->prot & PROT_READ ? 'r' : '-',
-		      v->prot & PROT_WRITE ? 'w' : '-', v->prot & PROT_EXEC ? 'x' : '-', v->flags & VMA_SHARED ? 's' : 'p',
+		      v->prot & PROT_WRITE ? 'w' : '-', v->prot & PROT_EXEC ? 'x' : '-', (v->flags & VMA_SHARED) && !special ? 's' : 'p',
 		      inode ? v->pgoff << PAGE_SHIFT : 0, DEV_MAJOR(dev), DEV_MINOR(dev), inode ? inode->ino : 0);
 	if (v->name || inode) {
 		width = out->len - line;
@@ -47,17 +48,17 @@ static void print_vma(struct seqbuf *out, const struct vma *v, char *buf)
 	seqbuf_str(out, "\n");
 }
 
-/* Pages of one VMA, in KiB. */
+/* Pages in KiB. */
 struct usage {
-	size_t clean, dirty, anon, shared;
+	size_t clean, dirty, anon, shared, locked;
 };
 
+/* Adds those of one VMA. */
 static void count_usage(const struct vma *v, struct usage *u)
 {
 	vaddr_t at;
 	bool huge;
 
-	*u = (struct usage){ 0 };
 	for (pte_t *e = pt_next(v->space->root, v->start, v->end, &at, &huge); e;
 	     e = pt_step(v->space->root, e, &at, v->end)) {
 		const struct page *p = pa_to_page(pte_pa(*e));
@@ -71,25 +72,29 @@ static void count_usage(const struct vma *v, struct usage *u)
 			u->anon += 4;
 		if (p->refs > 2 || ((*e & PTE_ANON) && p->refs > 1)) /* a cached page has the cache's reference */
 			u->shared += 4;
+		if (v->flags & VMA_LOCKED)
+			u->locked += 4;
 	}
 }
 
-static void print_usage(struct seqbuf *out, const struct vma *v)
+static void print_usage(struct seqbuf *out, const struct usage *u)
 {
-	struct usage u;
-	size_t rss;
+	size_t rss = u->clean + u->dirty, shared_clean = MIN(u->shared, u->clean), shared_dirty = u->shared - shared_clean;
+
+	seqbuf_printf(out, "Rss:            %8lu kB\nPss:            %8lu kB\n", rss, rss);
+	seqbuf_printf(out, "Shared_Clean:   %8lu kB\nShared_Dirty:   %8lu kB\n", shared_clean, shared_dirty);
+	seqbuf_printf(out, "Private_Clean:  %8lu kB\nPrivate_Dirty:  %8lu kB\n", u->clean - shared_clean, u->dirty - shared_dirty);
+	seqbuf_printf(out, "Referenced:     %8lu kB\nAnonymous:      %8lu kB\n", rss, u->anon);
+	seqbuf_printf(out, "Swap:           %8u kB\nSwapPss:        %8u kB\nLocked:         %8lu kB\n", 0, 0, u->locked);
+}
+
+static void print_details(struct seqbuf *out, const struct vma *v)
+{
+	struct usage u = { 0 };
 
 	count_usage(v, &u);
-	rss = u.clean + u.dirty;
 	seqbuf_printf(out, "Size:           %8lu kB\nKernelPageSize: %8u kB\nMMUPageSize:    %8u kB\n", vma_pages(v) * 4, 4, 4);
-	seqbuf_printf(out, "Rss:            %8lu kB\nPss:            %8lu kB\n", rss, rss);
-	seqbuf_printf(out, "Shared_Clean:   %8lu kB\nShared_Dirty:   %8lu kB\n", MIN(u.shared, u.clean),
-		      u.shared - MIN(u.shared, u.clean));
-	seqbuf_printf(out, "Private_Clean:  %8lu kB\nPrivate_Dirty:  %8lu kB\n", u.clean - MIN(u.shared, u.clean),
-		      u.dirty - (u.shared - MIN(u.shared, u.clean)));
-	seqbuf_printf(out, "Referenced:     %8lu kB\nAnonymous:      %8lu kB\n", rss, u.anon);
-	seqbuf_printf(out, "Swap:           %8u kB\nSwapPss:        %8u kB\nLocked:         %8lu kB\n", 0, 0,
-		      v->flags & VMA_LOCKED ? rss : 0);
+	print_usage(out, &u);
 	seqbuf_printf(out, "VmFlags:%s%s%s%s mr%s me%s%s%s%s%s\n", v->prot & PROT_READ ? " rd" : "",
 		      v->prot & PROT_WRITE ? " wr" : "", v->prot & PROT_EXEC ? " ex" : "",
 		      v->flags & VMA_SHARED ? " sh" : "", v->flags & VMA_MAYWRITE ? " mw" : "",
@@ -111,7 +116,7 @@ static void print_all(struct space *s, struct seqbuf *out, bool usage)
 	for (struct vma *v = space_find(s, 0); v; v = vma_next(v)) {
 		print_vma(out, v, buf);
 		if (usage)
-			print_usage(out, v);
+			print_details(out, v);
 	}
 	mutex_unlock(&s->lock);
 	kfree(buf);
@@ -125,4 +130,20 @@ void space_print_maps(struct space *s, struct seqbuf *out)
 void space_print_smaps(struct space *s, struct seqbuf *out)
 {
 	print_all(s, out, true);
+}
+
+void space_print_rollup(struct space *s, struct seqbuf *out)
+{
+	struct usage u = { 0 };
+	vaddr_t start = 0, end = 0;
+
+	mutex_lock(&s->lock);
+	for (struct vma *v = space_find(s, 0); v; v = vma_next(v)) {
+		start = end ? start : v->start;
+		end = v->end;
+		count_usage(v, &u);
+	}
+	mutex_unlock(&s->lock);
+	seqbuf_printf(out, "%08lx-%08lx ---p 00000000 00:00 0%*s[rollup]\n", start, end, 26, "");
+	print_usage(out, &u);
 }

@@ -114,9 +114,10 @@ void space_unmap_inode(struct inode *inode, uint64_t first, uint64_t last, bool 
 /* Write-protects them, so that the next write marks the page dirty again (write-back). */
 void space_clean_inode(struct inode *inode, uint64_t first, uint64_t last);
 
-/* /proc/…/maps, smaps. */
+/* /proc/…/maps, smaps, smaps_rollup. */
 void space_print_maps(struct space *s, struct seqbuf *out);
 void space_print_smaps(struct space *s, struct seqbuf *out);
+void space_print_rollup(struct space *s, struct seqbuf *out);
 
 /* A private copy of the page at va that the kernel may write to (code patching): its kernel address, or NULL. May sleep. */
 void *space_private_page(struct space *s, vaddr_t va);

@@ -1,5 +1,48 @@
 /* /proc: what programs read of themselves. */
 #include "t.h"
+static const char constant[] = "read only";
+
+/* mem: what the process has, whatever it may do with it; nothing at other addresses. */
+static void memory(void)
+{
+	int fd = open("/proc/self/mem", O_RDWR), other = memfd_create("shared", 0);
+	char buf[8192], *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *shared, *ro;
+
+	munmap(page + 4096, 4096);
+	strcpy(page + 4000, "at the end");
+	SHOW(pread(fd, buf, 4096, (off_t)page));
+	SHOW(strcmp(buf + 4000, "at the end"));
+	SHOW(pread(fd, buf, 8192, (off_t)page + 4000)); /* as far as it goes */
+	SHOW(pread(fd, buf, 1, (off_t)page + 4096));
+	SHOW(pread(fd, buf, 0, (off_t)page + 4096));
+	SHOW(pread(fd, buf, 1, 0));
+	SHOW(pread(fd, page, 16, (off_t)constant)); /* into its own page, from its program */
+	SHOW(strcmp(page, "read only"));
+	SHOW(pread(fd, (void *)16, 16, (off_t)constant));
+	SHOW(pwrite(fd, "written", 8, (off_t)page));
+	SHOW(strcmp(page, "written"));
+	SHOW(pwrite(fd, "forced   ", 9, (off_t)constant));
+	SHOW(strcmp(*(const char *volatile *)&(const char *){ constant }, "forced   "));
+	SHOW(lseek(fd, (off_t)constant, SEEK_SET) == (off_t)constant);
+	SHOW(read(fd, buf, 10));
+	SHOW(strcmp(buf, "forced   "));
+	SHOW(lseek(fd, 0, SEEK_CUR) == (off_t)constant + 10);
+	SHOW(lseek(fd, 0, SEEK_END));
+	ftruncate(other, 4096);
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
+	SHOW(pwrite(fd, "to the file", 12, (off_t)shared));
+	SHOW(pread(other, buf, 12, 0));
+	SHOW(strcmp(buf, "to the file"));
+	/* A shared mapping without the right to write cannot be written to. */
+	close(other);
+	other = open("/proc/self/exe", O_RDONLY);
+	ro = mmap(NULL, 4096, PROT_READ, MAP_SHARED, other, 0);
+	SHOW(pwrite(fd, "x", 1, (off_t)ro));
+	SHOW(pread(fd, buf, 4, (off_t)ro));
+	close(other);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	char buf[65536], path[64];
@@ -14,6 +57,9 @@ int main(int argc, char **argv)
 	n = read(fd, buf, sizeof(buf) - 1);
 	buf[n > 0 ? n : 0] = 0;
 	FACT(strstr(buf, "[stack]") && strstr(buf, "libc.so.6") && strstr(buf, "[vdso]"));
+	FACT(strstr(buf, " r-xp 00000000 00:00 0                          [vdso]\n"));
+	FACT(strstr(buf, " r--p 00000000 00:00 0                          [vvar]\n"));
+	SHOW(fcntl(fd, F_GETFL) == 0100000); /* O_LARGEFILE, which glibc calls 0 */
 	unsigned long from, to;
 	char prot[8];
 	int inside = 0;
@@ -53,5 +99,17 @@ int main(int argc, char **argv)
 	struct stat st;
 	SHOW(stat("/proc/self/stat", &st));
 	SHOW(st.st_size);
+	SHOW(stat("/proc/self/fdinfo/0", &st));
+	printf("%o\n", st.st_mode);
+	SHOW(stat("/proc/self/mem", &st));
+	printf("%o\n", st.st_mode);
+	fd = open("/proc/self/smaps_rollup", O_RDONLY);
+	n = read(fd, buf, sizeof(buf) - 1);
+	buf[n > 0 ? n : 0] = 0;
+	FACT(strstr(buf, " ---p 00000000 00:00 0                          [rollup]\nRss:    ") && strstr(buf, "\nLocked: "));
+	unsigned long run, waited, turns;
+	f = fopen("/proc/self/schedstat", "r");
+	FACT(f && fscanf(f, "%lu %lu %lu", &run, &waited, &turns) == 3 && run > 0 && turns > 0);
+	memory();
 	return 0;
 }

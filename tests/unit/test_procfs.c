@@ -374,7 +374,7 @@ END_TEST
 
 START_TEST(processes_without_memory_have_empty_texts)
 {
-	static const char *const names[] = { "cmdline", "environ", "auxv", "maps", "smaps" };
+	static const char *const names[] = { "cmdline", "environ", "auxv", "maps", "smaps", "smaps_rollup" };
 	char path[32];
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
