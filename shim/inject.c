@@ -2,13 +2,13 @@
  *
  *   SET:error=ENAME|retval=N[:signal=SIG][:delay_enter=T][:delay_exit=T][:when=FIRST[..LAST][+[STEP]]]
  *
- * SET is `all`, `none`, or names and %classes with commas between; a leading ! takes all the others; ?name may be
- * unknown. T is in microseconds, or has a unit (s, ms, us, ns). Each system call of a set counts its own calls;
+ * SET is `all`, `none`, or names, numbers and %classes with commas between; a leading ! takes all the others; ?name may
+ * be unknown. T is in microseconds, or has a unit (s, ms, us, ns). Each system call of a set counts its own calls;
  * without `when` every one is meant. Where several expressions name the same call, the last one holds. With error or
  * retval the call is not made.
  *
  * inject_table() puts inject_call() in front of the calls that are named, and nothing in front of the others. Missing
- * from strace: regular expressions, poke_enter, poke_exit, syscall=. */
+ * from strace: regular expressions, %creds, name@64, poke_enter, poke_exit, syscall=. */
 #include "core/lib/string.h"
 #include "core/lib/util.h"
 #include "core/proc/signal.h"
@@ -140,43 +140,69 @@ static bool equal(const char *s, size_t len, const char *word)
 	return strlen(word) == len && !memcmp(s, word, len);
 }
 
-static unsigned class_flag(const char *s, size_t len)
-{
-	static const struct {
-		const char *name;
-		unsigned flag;
-	} classes[] = {
-		{ "%file", C_FILE }, { "%desc", C_DESC }, { "%memory", C_MEM }, { "%process", C_PROC },
-			{ "%signal", C_SIG },
-		{ "%network", C_NET }, { "%net", C_NET }, { "%ipc", C_IPC }, { "%clock", C_CLOCK },
-	};
+/* strace's classes: by the flag of their calls in syscalls.def, or by their names. The first seven are also known
+ * without the sign, as older versions of strace took them. */
+static const struct {
+	const char *name;
+	unsigned flag;
+	const char *calls;
+} classes[] = {
+	{ "%file", C_FILE, NULL }, { "%desc", C_DESC, NULL }, { "%memory", C_MEM, NULL }, { "%process", C_PROC, NULL },
+	{ "%signal", C_SIG, NULL }, { "%network", C_NET, NULL }, { "%ipc", C_IPC, NULL },
+	{ "%net", C_NET, NULL }, { "%clock", C_CLOCK, NULL },
+	{ "%stat", 0, "stat" }, { "%lstat", 0, "lstat" }, { "%fstat", 0, "fstat,newfstatat,statx" },
+	{ "%%stat", 0, "stat,lstat,fstat,newfstatat,statx" }, { "%statfs", 0, "statfs" }, { "%fstatfs", 0, "fstatfs" },
+	{ "%%statfs", 0, "statfs,fstatfs,ustat" },
+	{ "%pure", 0, "getpid,gettid,getppid,getpgrp,getuid,geteuid,getgid,getegid" },
+};
+#define BARE_CLASSES 7
 
-	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
-		if (equal(s, len, classes[i].name))
-			return classes[i].flag;
-	return 0;
+/* Index into classes, or -1. */
+static int class_by_name(const char *s, size_t len)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++)
+		if (equal(s, len, classes[i].name) || (i < BARE_CLASSES && equal(s, len, classes[i].name + 1)))
+			return (int)i;
+	return -1;
+}
+
+static void set_add_flag(bool *set, unsigned flag)
+{
+	for (unsigned i = 0; i < SYSCALL_MAX; i++)
+		set[i] |= syscall_name(i) && (syscall_flags(i) & flag) == flag;
+}
+
+static void set_add_calls(bool *set, const char *names)
+{
+	for (size_t len; *names; names += len + (names[len] == ',')) {
+		len = word_length(names, ",");
+		set[syscall_by_name(names, len)] = true;
+	}
 }
 
 /* Adds what one word of SET names. */
 static int set_add(struct parse *p, bool *set, const char *s, size_t len)
 {
-	unsigned flag = class_flag(s, len);
-	bool all = equal(s, len, "all");
 	bool optional = len && *s == '?';
-	int nr;
+	int i = class_by_name(s + optional, len - optional);
+	uint64_t nr;
 
 	if (equal(s, len, "none"))
 		return 0;
-	if (all || flag) {
-		for (unsigned i = 0; i < SYSCALL_MAX; i++)
-			set[i] |= syscall_name(i) && (all || (syscall_flags(i) & flag));
-		return 0;
+	if (len && *s == '/')
+		return complain(p, "regular expressions are not supported:", s, len);
+	if (i >= 0 && classes[i].calls) {
+		set_add_calls(set, classes[i].calls);
+	} else if (i >= 0 || equal(s, len, "all")) {
+		set_add_flag(set, i >= 0 ? classes[i].flag : 0);
+	} else {
+		if (!number(s + optional, len - optional, &nr))
+			nr = (uint64_t)syscall_by_name(s + optional, len - optional);
+		if (nr < SYSCALL_MAX && syscall_name((unsigned)nr))
+			set[nr] = true;
+		else if (!optional)
+			return complain(p, len && *s == '%' ? "unknown class" : "unknown system call", s, len);
 	}
-	nr = syscall_by_name(s + optional, len - optional);
-	if (nr >= 0)
-		set[nr] = true;
-	else if (!optional)
-		return complain(p, len && *s == '%' ? "unknown class" : "unknown system call", s, len);
 	return 0;
 }
 

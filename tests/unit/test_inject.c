@@ -127,6 +127,12 @@ START_TEST(sets)
 		{ "%process", NR_exit, NR_read }, { "%signal", NR_kill, NR_read }, { "%network", NR_socket, NR_read },
 		{ "%net", NR_bind, NR_read }, { "%ipc", NR_shmget, NR_read }, { "%clock", NR_clock_gettime, NR_read },
 		{ "!read,write", NR_open, NR_write }, { "!%file", NR_read, NR_open }, { "?nonesuch,read", NR_read, NR_write },
+		{ "file", NR_openat, NR_read }, { "desc", NR_read, NR_getpid }, { "memory", NR_mmap, NR_open },
+		{ "process", NR_exit, NR_read }, { "signal", NR_kill, NR_read }, { "network", NR_socket, NR_read },
+		{ "ipc", NR_shmget, NR_read }, { "?%file", NR_openat, NR_read }, { "?%nonesuch,0", NR_read, NR_write },
+		{ "%stat", NR_stat, NR_lstat }, { "%lstat", NR_lstat, NR_stat }, { "%fstat", NR_statx, NR_stat },
+		{ "%%stat", NR_statx, NR_read }, { "%statfs", NR_statfs, NR_fstatfs }, { "%fstatfs", NR_fstatfs, NR_statfs },
+		{ "%%statfs", NR_ustat, NR_stat }, { "%pure", NR_getegid, NR_getresuid }, { "39,close", NR_getpid, NR_read },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -193,6 +199,11 @@ START_TEST(bad_syntax_is_refused)
 	refused("nonesuch:error=EIO", "unknown system call \"nonesuch\"");
 	refused("read,:error=EIO", "unknown system call");
 	refused("%nonesuch:error=EIO", "unknown class \"%nonesuch\"");
+	refused("clock:error=EIO", "unknown system call \"clock\"");
+	refused("%creds:error=EIO", "unknown class \"%creds\"");
+	refused("/^read:error=EIO", "regular expressions are not supported: \"/^read\"");
+	refused("400:error=EIO", "unknown system call \"400\"");
+	refused("99999:error=EIO", "unknown system call \"99999\"");
 	refused("read:when=1", "nothing to inject");
 	refused("read:error", "no value in \"error\"");
 	refused("read:error=", "bad value in \"error=\"");
