@@ -104,6 +104,15 @@ static const char *find_variable(const struct boot *b, const char *name)
 	return NULL;
 }
 
+static int exec(const char *path, const struct boot *b, const char **why)
+{
+	int r = exec_image(path, b->argv, b->envp, why);
+
+	if (!r)
+		shim_exec_trace(path, b->argv);
+	return r;
+}
+
 /* What became of starting a program: the file and the reason that are told. */
 struct attempt {
 	int err;
@@ -138,7 +147,7 @@ static void exec_along_path(const struct boot *b, struct attempt *a)
 
 		if ((size_t)ksnprintf(file, sizeof(file), "%.*s/%s", n ? n : 1, n ? path : ".", b->path) >= sizeof(file))
 			continue;
-		int r = exec_image(file, b->argv, b->envp, &why);
+		int r = exec(file, b, &why);
 
 		if (r == -ENOTDIR || (r == -ENOENT && !why))
 			continue;
@@ -158,7 +167,7 @@ static void program_main(void *arg)
 	struct attempt a = { 0 };
 
 	if (strchr(b->path, '/'))
-		a.err = exec_image(b->path, b->argv, b->envp, &a.why);
+		a.err = exec(b->path, b, &a.why);
 	else
 		exec_along_path(b, &a);
 	if (a.err)

@@ -36,6 +36,7 @@ void copy_init(void); /* called once at boot, before anything large is copied; s
 
 /* shim/ */
 void shim_init(void);        /* --trace and --inject from the command line */
+void shim_exec_trace(const char *path, char *const *argv); /* --trace: the program has been loaded */
 void shim_exit_trace(int status); /* --trace: "+++ exited with N +++" */
 void shim_report(int status); /* at exit: syscalls that answered ENOSYS, with counts */
 

@@ -288,6 +288,32 @@ syscall_fn *const *trace_table(syscall_fn *const *next)
 	return table;
 }
 
+/* The start of the program is the first line: the only execve without a caller. Addresses are those of the new stack. */
+void shim_exec_trace(const char *path, char *const *argv)
+{
+	struct trace t = { .nr = NR_execve };
+	uptr_t sp = thread_regs(current_thread())->rsp;
+	uint64_t argc = 0;
+
+	if (!trace_next)
+		return;
+	trace_put(&t, "execve(");
+	trace_quote(&t, path, strlen(path), PATH_MAX, false);
+	for (unsigned i = 0; argv[i] && i <= ARRAY_MAX; i++) {
+		trace_put(&t, i ? ", " : ", [");
+		if (i < ARRAY_MAX)
+			trace_quote(&t, argv[i], strlen(argv[i]), STRING_MAX, false);
+		else
+			trace_put(&t, "...");
+	}
+	trace_put(&t, argv[0] ? "], " : ", [], ");
+	(void)copyin(&argc, sp, sizeof(argc));
+	trace_envp(&t, sp + (argc + 2) * sizeof(sp), NULL);
+	print_result(&t);
+	flush(&t);
+	seqbuf_free(&t.line);
+}
+
 void shim_exit_trace(int status)
 {
 	char line[64];

@@ -164,7 +164,9 @@ void trace_rusage(struct trace *t, uint64_t v, const struct trace_names *names)
 {
 	struct abi_rusage u;
 
-	if (trace_fetch(t, &u, v, sizeof(u)))
+	if (t->nr == NR_wait4 && t->ret <= 0) /* no child, no usage */
+		trace_ptr_of(t, v);
+	else if (trace_fetch(t, &u, v, sizeof(u)))
 		trace_put(t, "{ru_utime={tv_sec=%ld, tv_usec=%ld}, ru_stime={tv_sec=%ld, tv_usec=%ld}, ...}",
 			u.utime.sec,
 			  u.utime.usec, u.stime.sec, u.stime.usec);
@@ -195,6 +197,110 @@ void trace_sysinfo(struct trace *t, uint64_t v, const struct trace_names *names)
 		  si.loads[0], si.loads[1], si.loads[2], si.totalram, si.freeram, si.sharedram, si.bufferram);
 	trace_put(t, "totalswap=%lu, freeswap=%lu, procs=%u, totalhigh=%lu, freehigh=%lu, mem_unit=%u}", si.totalswap,
 		  si.freeswap, si.procs, si.totalhigh, si.freehigh, si.mem_unit);
+}
+
+/* ---- processes ---- */
+
+void trace_envp(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	unsigned n = 0;
+	uptr_t p;
+
+	trace_ptr_of(t, v);
+	while (v && !copyin(&p, v + n * sizeof(p), sizeof(p)) && p)
+		n++;
+	if (v)
+		trace_put(t, " /* %u var%s */", n, n == 1 ? "" : "s");
+}
+
+/* strace's order of clone's arguments: stack, flags, parent_tid, tls, child_tid. */
+void trace_clone_flags(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	uint64_t flags = v & ~0xfful;
+
+	trace_put(t, "child_stack=");
+	trace_ptr_of(t, t->args[1]);
+	trace_put(t, ", flags=");
+	if (flags || !(v & 0xff))
+		trace_flags_of(t, flags, &names_clone);
+	if (v & 0xff) {
+		trace_put(t, flags ? "|" : "");
+		trace_signo_of(t, (int)(v & 0xff));
+	}
+}
+
+void trace_clone_parent(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	if (!(t->args[0] & (CLONE_PARENT_SETTID | CLONE_PIDFD)))
+		return;
+	trace_put(t, "parent_tid=");
+	trace_int_at(t, v, NULL);
+}
+
+void trace_clone_child(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	bool tls = t->args[0] & CLONE_SETTLS, child = t->args[0] & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID);
+
+	if (tls)
+		trace_put(t, "tls=%#lx%s", t->args[4], child ? ", " : "");
+	if (child) {
+		trace_put(t, "child_tidptr=");
+		trace_ptr_of(t, v);
+	}
+}
+
+static void put_member(struct trace *t, const char *name, uint64_t v)
+{
+	trace_put(t, ", %s=", name);
+	trace_ptr_of(t, v);
+}
+
+void trace_clone_args(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	struct abi_clone_args a;
+
+	if (!trace_fetch(t, &a, v, sizeof(a)))
+		return;
+	trace_put(t, "{flags=");
+	trace_flags_of(t, a.flags, &names_clone);
+	if (a.flags & CLONE_PIDFD)
+		put_member(t, "pidfd", a.pidfd);
+	if (a.flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID))
+		put_member(t, "child_tid", a.child_tid);
+	if (a.flags & CLONE_PARENT_SETTID)
+		put_member(t, "parent_tid", a.parent_tid);
+	trace_put(t, ", exit_signal=");
+	trace_signo_of(t, (int)a.exit_signal);
+	put_member(t, "stack", a.stack);
+	trace_put(t, ", stack_size=%#lx", a.stack_size);
+	if (a.flags & CLONE_SETTLS)
+		put_member(t, "tls", a.tls);
+	trace_put(t, "}");
+}
+
+/* wait4's status, by the macros that take it apart. */
+void trace_wait_status(struct trace *t, uint64_t v, const struct trace_names *names)
+{
+	int s, sig;
+
+	if (t->ret <= 0) {
+		trace_ptr_of(t, v);
+		return;
+	}
+	if (!trace_fetch(t, &s, v, sizeof(s)))
+		return;
+	sig = s & 0x7f;
+	if (!sig) {
+		trace_put(t, "[{WIFEXITED(s) && WEXITSTATUS(s) == %d}]", s >> 8 & 0xff);
+		return;
+	}
+	if (s == 0xffff) {
+		trace_put(t, "[{WIFCONTINUED(s)}]");
+		return;
+	}
+	trace_put(t, sig == 0x7f ? "[{WIFSTOPPED(s) && WSTOPSIG(s) == " : "[{WIFSIGNALED(s) && WTERMSIG(s) == ");
+	trace_signo_of(t, sig == 0x7f ? s >> 8 & 0xff : sig);
+	trace_put(t, sig != 0x7f && (s & 0x80) ? " && WCOREDUMP(s)}]" : "}]");
 }
 
 /* ---- identity, scheduling ---- */
@@ -506,11 +612,24 @@ void trace_siginfo(struct trace *t, uint64_t v, const struct trace_names *names)
 
 	if (!trace_fetch(t, &si, v, sizeof(si)))
 		return;
+	if (!si.signo) { /* waitid without a child */
+		trace_put(t, "{}");
+		return;
+	}
 	trace_put(t, "{si_signo=");
 	trace_signo_of(t, si.signo);
 	trace_put(t, ", si_code=");
-	trace_value_of(t, (uint32_t)si.code, &names_si_code);
-	trace_put(t, ", si_pid=%d, si_uid=%u}", si.pid, si.uid);
+	trace_value_of(t, (uint32_t)si.code, si.signo == SIGCHLD && si.code > 0 ? &names_cld : &names_si_code);
+	trace_put(t, ", si_pid=%d, si_uid=%u", si.pid, si.uid);
+	if (si.signo == SIGCHLD && si.code > 0) {
+		trace_put(t, ", si_status=");
+		if (si.code == CLD_EXITED)
+			trace_put(t, "%d", (int)si.value);
+		else
+			trace_signo_of(t, (int)si.value);
+		trace_put(t, ", si_utime=0, si_stime=0"); /* as wait(2) leaves them here */
+	}
+	trace_put(t, "}");
 }
 
 void trace_sigevent(struct trace *t, uint64_t v, const struct trace_names *names)

@@ -47,6 +47,12 @@
 #define SIG_SETMASK 2
 
 /* si_code */
+#define CLD_EXITED 1 /* si_code of SIGCHLD */
+#define CLD_KILLED 2
+#define CLD_DUMPED 3
+#define CLD_TRAPPED 4
+#define CLD_STOPPED 5
+#define CLD_CONTINUED 6
 #define SI_USER 0
 #define SI_KERNEL 128
 #define SI_QUEUE -1

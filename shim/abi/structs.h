@@ -53,6 +53,11 @@ struct abi_rusage {
 };
 _Static_assert(sizeof(struct abi_rusage) == 144, "struct rusage");
 
+/* clone3(2), version 0 */
+struct abi_clone_args {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+};
+
 struct abi_sysinfo {
 	int64_t uptime;
 	uint64_t loads[3], totalram, freeram, sharedram, bufferram, totalswap, freeswap;

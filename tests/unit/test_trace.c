@@ -189,6 +189,74 @@ START_TEST(attributes)
 }
 END_TEST
 
+START_TEST(processes)
+{
+	struct abi_clone_args args = { 0x3d0f00, 0, U, U + 8, 0, 0x7000, 0x2000, 0x9000 };
+	struct abi_rusage usage = { { 1, 2 }, { 3, 4 } };
+	struct abi_siginfo child = { .signo = SIGCHLD, .code = CLD_EXITED, .pid = 9, .uid = 1, .value = 3 };
+	uint64_t envp[3] = { U + 0x80, U + 0x84, 0 }, argv[2] = { U + 0x80, 0 };
+	int status = 3 << 8, tid = 77;
+
+	u_put(0x200, &tid, sizeof(tid));
+	TRACED("clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x100200) = 77", 77,
+	       NR_clone, 0x1200011, 0, 0, U + 0x200, 0);
+	TRACED("clone(child_stack=0x7000, flags=CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD|CLONE_SYSVSEM|"
+	       "CLONE_SETTLS|CLONE_PARENT_SETTID|CLONE_CHILD_CLEARTID, parent_tid=[77], tls=0x9000, child_tidptr=0x100200) = 77", 77,
+	       NR_clone, 0x3d0f00, 0x7000, U + 0x200, U + 0x200, 0x9000);
+	TRACED("clone(child_stack=NULL, flags=0)        = -1 ENOSYS (Function not implemented)", -ENOSYS, NR_clone, 0, 0, 0, 0, 0);
+	TRACED("clone(child_stack=NULL, flags=SIGCHLD)  = 5", 5, NR_clone, SIGCHLD, 0, 0, 0, 0);
+	TRACED("clone3({flags=CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD|CLONE_SYSVSEM|CLONE_SETTLS|CLONE_PARENT_SETTID|"
+	       "CLONE_CHILD_CLEARTID, child_tid=0x100000, parent_tid=0x100008, exit_signal=0, stack=0x7000, stack_size=0x2000, "
+	       "tls=0x9000}, 88) = -1 ENOSYS (Function not implemented)", -ENOSYS, NR_clone3, u_put(0x100, &args, sizeof(args)), 88);
+	TRACED("unshare(CLONE_FS|CLONE_NEWNS)           = 0", 0, NR_unshare, 0x20200);
+	u_put(0x200, &status, sizeof(status));
+	u_put(0x300, &usage, sizeof(usage));
+	TRACED("wait4(9, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], 0, {ru_utime={tv_sec=1, tv_usec=2}, ru_stime={tv_sec=3, tv_usec=4}, "
+	       "...}) = 9", 9, NR_wait4, 9, U + 0x200, 0, U + 0x300);
+	TRACED("wait4(-1, 0x100200, WNOHANG, 0x100300)  = 0", 0, NR_wait4, -1, U + 0x200, 1, U + 0x300);
+	TRACED("wait4(-1, NULL, 0, NULL)                = -1 ECHILD (No child processes)", -ECHILD, NR_wait4, -1, 0, 0, 0);
+	status = SIGKILL;
+	u_put(0x200, &status, sizeof(status));
+	TRACED("wait4(9, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL}], 0, NULL) = 9", 9, NR_wait4, 9, U + 0x200, 0, 0);
+	status = SIGSEGV | 0x80;
+	u_put(0x200, &status, sizeof(status));
+	TRACED("wait4(9, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGSEGV && WCOREDUMP(s)}], 0, NULL) = 9", 9, NR_wait4, 9, U + 0x200, 0, 0);
+	status = SIGSTOP << 8 | 0x7f;
+	u_put(0x200, &status, sizeof(status));
+	TRACED("wait4(9, [{WIFSTOPPED(s) && WSTOPSIG(s) == SIGSTOP}], 0, NULL) = 9", 9, NR_wait4, 9, U + 0x200, 0, 0);
+	TRACED("waitid(P_PID, 9, {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=9, si_uid=1, si_status=3, si_utime=0, si_stime=0}, "
+	       "WEXITED, NULL) = 0", 0, NR_waitid, 1, 9, u_put(0x200, &child, sizeof(child)), 4, 0);
+	child.signo = 0;
+	TRACED("waitid(P_ALL, 0, {}, WNOHANG|WEXITED, NULL) = 0", 0, NR_waitid, 0, 0, u_put(0x200, &child, sizeof(child)), 5, 0);
+	u_put(0x80, "A=1", 4);
+	u_put(0x84, "B=2", 4);
+	u_put(0x90, argv, sizeof(argv));
+	u_put(0xa0, envp, sizeof(envp));
+	TRACED("execve(\"A=1\", [\"A=1\"], 0x1000a0 /* 2 vars */) = -1 ENOENT (No such file or directory)", -ENOENT, NR_execve, U + 0x80,
+	       U + 0x90, U + 0xa0);
+	TRACED("execve(\"A=1\", NULL, NULL)               = 0", 0, NR_execve, U + 0x80, 0, 0);
+}
+END_TEST
+
+/* The program's own start has no caller: what it was, and the stack that it begins with. */
+START_TEST(start_of_the_program)
+{
+	char *argv[40] = { (char *)"prog", (char *)"two words that are more than thirty-two characters" };
+	uint64_t stack[] = { 2, U, U, 0, U, U, U, 0 };
+
+	thread_regs(current_thread())->rsp = u_put(0x400, stack, sizeof(stack));
+	seen = strlen(fake_log());
+	shim_exec_trace("/usr/bin/prog", argv);
+	ck_assert_str_eq(text(), "execve(\"/usr/bin/prog\", [\"prog\", \"two words that are more than thi\"...], "
+			 "0x100420 /* 3 vars */) = 0\n");
+	for (int i = 1; i < 36; i++)
+		argv[i] = (char *)"x";
+	seen = strlen(fake_log());
+	shim_exec_trace("/p", argv);
+	ck_assert_ptr_nonnull(strstr(text(), ", \"x\", ...], 0x100420"));
+}
+END_TEST
+
 START_TEST(descriptors)
 {
 	struct flock_k fl = { .type = F_WRLCK, .whence = SEEK_SET };
@@ -442,6 +510,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, buffers);
 	tcase_add_test(tc, vectors);
 	tcase_add_test(tc, attributes);
+	tcase_add_test(tc, processes);
+	tcase_add_test(tc, start_of_the_program);
 	tcase_add_test(tc, descriptors);
 	tcase_add_test(tc, offsets_before_and_after);
 	tcase_add_test(tc, termios);
