@@ -110,12 +110,15 @@ LINUXU_OBJ := $(LINUXU_C:%.c=$(B)/linuxu/%.o) $(LINUXU_S:%.S=$(B)/linuxu/%.o) $(
 KVM_OBJ    := $(KVM_C:%.c=$(B)/kvm/%.o) $(KVM_S:%.S=$(B)/kvm/%.o) $(B)/kvm/plat/ksyms.o
 LDFLAGS    := -static --no-dynamic-linker --build-id=none -z noexecstack -z max-page-size=4096 --gc-sections --no-relax
 
-# $(1) output, $(2) linker script, $(3) objects. The map ends with the kernel object's hash: both bodies must name one.
+# Nobody maps this file: loaders copy its segments, so they need no pages of their own in it (but in memory: kvm.ld).
+KVM_LDFLAGS := -z max-page-size=64
+
+# $(1) output, $(2) linker script, $(3) objects, $(4) more flags. The map ends with the kernel object's hash: both bodies must name one.
 define link_body
 	$(Q)tools/mkksyms </dev/null >$(1).syms0.S && $(CC) -c $(1).syms0.S -o $(1).syms0.o
-	$(Q)$(LD) $(LDFLAGS) -T $(2) -o $(1).pass1 $(3) $(1).syms0.o
+	$(Q)$(LD) $(LDFLAGS) $(4) -T $(2) -o $(1).pass1 $(3) $(1).syms0.o
 	$(Q)nm -n $(1).pass1 | tools/mkksyms >$(1).syms.S && $(CC) -c $(1).syms.S -o $(1).syms.o
-	$(Q)$(LD) $(LDFLAGS) -T $(2) -Map $(1).map -o $(1).tmp $(3) $(1).syms.o
+	$(Q)$(LD) $(LDFLAGS) $(4) -T $(2) -Map $(1).map -o $(1).tmp $(3) $(1).syms.o
 	$(Q)sha256sum $(B)/kernel.o >>$(1).map
 	$(Q)rm -f $(1).pass1 $(1).syms*.[So] && mv $(1).tmp $(1)
 endef
@@ -126,7 +129,7 @@ $(B)/doppel-linuxu: $(LINUXU_OBJ) $(B)/kernel.o plat/linuxu/linuxu.ld tools/mkks
 
 $(B)/doppel-kvm: $(KVM_OBJ) $(B)/kernel.o plat/kvm/kvm.ld tools/mkksyms
 	$(call say,LINK,$@)
-	$(call link_body,$@,plat/kvm/kvm.ld,$(KVM_OBJ) $(B)/kernel.o)
+	$(call link_body,$@,plat/kvm/kvm.ld,$(KVM_OBJ) $(B)/kernel.o,$(KVM_LDFLAGS))
 	$(Q)$(OBJCOPY) --only-keep-debug $@ $@.debug # QEMU would read the symbols at every start; gdb finds them here
 	$(Q)$(OBJCOPY) --strip-all --add-gnu-debuglink=$@.debug $@
 
