@@ -427,6 +427,57 @@ START_TEST(descriptors)
 }
 END_TEST
 
+/* ---- allocation failures ---- */
+
+/* A link whose text is not kept in memory. */
+static int far_readlink(struct inode *inode, char *buf, size_t size)
+{
+	const char *text = inode->size == 1 ? "far2/c" : "b";
+
+	ck_assert(strlen(text) < size);
+	memcpy(buf, text, strlen(text));
+	return (int)strlen(text);
+}
+
+static const struct inode_ops far_ops = { .readlink = far_readlink };
+
+/* /a/far leads over /a/far2 into /a/b/c: both texts are held at once. */
+START_TEST(each_allocation_fails)
+{
+	static const char *const names[2] = { "/a/far", "/a/far2" };
+	const struct inode_ops *was[2];
+	struct inode *inode[2];
+	char *text[2];
+	size_t before;
+
+	for (int i = 0; i < 2; i++) {
+		OK(t_symlink("text", names[i]));
+		inode[i] = t_inode(names[i]);
+		was[i] = inode[i]->ops;
+		text[i] = inode[i]->link;
+		inode[i]->ops = &far_ops;
+		inode[i]->link = NULL;
+		inode[i]->size = (uint64_t)i + 1;
+	}
+	before = fs_objects();
+	FAKE_EACH_FAILURE(n) {
+		int r = walk("/a/far/../c", WALK_FOLLOW);
+
+		ck_assert_msg(r == (fake_failed() ? -ENOMEM : 0), "allocation %u: %d", n, r);
+		fake_fail_after(0);
+		if (r)
+			ck_assert_uint_eq(fs_objects(), before);
+		else
+			ck_assert_uint_ge(n, 3); /* both texts were refused once */
+	}
+	for (int i = 0; i < 2; i++) {
+		inode[i]->ops = was[i];
+		inode[i]->link = text[i];
+		inode[i]->size = 4;
+	}
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
 	TCase *tc;
@@ -443,5 +494,6 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, magic_links);
 	tcase_add_test(tc, resolve_flags);
 	tcase_add_test(tc, descriptors);
+	tcase_add_test(tc, each_allocation_fails);
 	return s;
 }
