@@ -260,7 +260,7 @@ integration: all $(INTEGRATION)
 	@B=$(B) tests/integration/run
 programs: all $(PROGRAMS)
 	@B=$(B) BODIES="linuxu kvm" tests/programs/run
-	@B=$(B) BODIES=ring0 tests/programs/run hello sqlite
+	@B=$(B) BODIES=ring0 tests/programs/run hello sqlite coreutils start
 $(B)/tools-test/%: tests/tools/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ $<
