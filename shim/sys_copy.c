@@ -86,20 +86,24 @@ long sys_sendfile(int out_fd, int in_fd, uptr_t upos, size_t len)
 	return n;
 }
 
-/* copy_file_range(2): both regular files; the ranges of one file must not overlap. */
-static long range_check(struct file *in, int64_t in_pos, struct file *out, int64_t out_pos, size_t len)
+/* copy_file_range(2): both regular files; the ranges of one file must not overlap. *len becomes what the input has: a copy
+ * within one file must not go on with what it has just written. */
+static long range_check(struct file *in, int64_t in_pos, struct file *out, int64_t out_pos, size_t *len)
 {
+	int64_t n = (int64_t)*len, size;
+
 	if (S_ISDIR(in->inode->mode) || S_ISDIR(out->inode->mode))
 		return -EISDIR;
 	if (!S_ISREG(in->inode->mode) || !S_ISREG(out->inode->mode))
 		return -EINVAL;
 	if (ends_check(in, out) || (out->flags & O_APPEND))
 		return -EBADF;
-	if ((int64_t)len < 0 || in_pos > INT64_MAX - (int64_t)len || out_pos > INT64_MAX - (int64_t)len)
+	if (n < 0 || in_pos > INT64_MAX - n || out_pos > INT64_MAX - n)
 		return -EOVERFLOW;
-	if (in->inode == out->inode && in_pos < out_pos + (int64_t)len && out_pos < in_pos + (int64_t)len && len)
-		return -EINVAL;
-	return 0;
+	size = (int64_t)in->inode->size;
+	n = in_pos >= size ? 0 : MIN(n, size - in_pos);
+	*len = (size_t)n;
+	return in->inode == out->inode && in_pos < out_pos + n && out_pos < in_pos + n ? -EINVAL : 0;
 }
 
 long sys_copy_file_range(int in_fd, uptr_t in_upos, int out_fd, uptr_t out_upos, size_t len, uint64_t flags)
@@ -118,7 +122,7 @@ long sys_copy_file_range(int in_fd, uptr_t in_upos, int out_fd, uptr_t out_upos,
 	if (!n && flags)
 		n = -EINVAL;
 	if (!n)
-		n = range_check(in, in_pos, out, out_pos, len);
+		n = range_check(in, in_pos, out, out_pos, &len);
 	if (!n && len)
 		n = file_copy(in, in_upos ? &in_pos : NULL, out, out_upos ? &out_pos : NULL, MIN(len, RW_MAX));
 	n = pos_out(n, &in_pos, in_upos);

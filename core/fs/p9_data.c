@@ -455,7 +455,7 @@ static int dir_listing(struct inode *dir, struct file *f, int64_t pos, struct p9
 int p9_readdir(struct inode *dir, struct file *f, struct dir_ctx *c)
 {
 	struct p9_dir *d;
-	int r = dir_listing(dir, f, c->pos, &d);
+	int r = p9_node_of(dir)->orphan ? -ENOENT : dir_listing(dir, f, c->pos, &d);
 
 	if (r)
 		return r;

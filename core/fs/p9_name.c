@@ -15,11 +15,17 @@
 #include "shim/abi/fcntl.h"
 #include "shim/abi/stat.h"
 
+/* The group of what is made in dir: inode(7), set-group-ID bit. */
+static uint32_t made_gid(const struct inode *dir)
+{
+	return dir->mode & S_ISGID ? dir->gid : cred_current()->fsgid;
+}
+
 /* Begins a request whose first argument is dir's fid, which the caller puts back. */
 static int dir_begin(struct inode *dir, uint8_t type, struct p9_fid **f, struct p9_slot **s)
 {
 	struct p9_node *n = p9_node_of(dir);
-	int err = p9_node_fid(n, f);
+	int err = n->orphan ? -ENOENT : p9_node_fid(n, f); /* its name may be another directory's now */
 
 	if (err)
 		return err;
@@ -75,7 +81,7 @@ static int make_file(struct inode *dir, const struct name *name, uint32_t mode, 
 	struct p9_attr a;
 	struct inode *known;
 	uint32_t iounit;
-	int err = p9_fid_new(c, &f);
+	int err = n->orphan ? -ENOENT : p9_fid_new(c, &f);
 
 	if (err)
 		return err;
@@ -94,7 +100,7 @@ static int make_file(struct inode *dir, const struct name *name, uint32_t mode, 
 	p9_put_str(&s->out, name->s, name->len);
 	p9_put_u32(&s->out, O_CREAT | O_EXCL | O_RDWR);
 	p9_put_u32(&s->out, mode & 07777);
-	p9_put_u32(&s->out, cred_current()->fsgid);
+	p9_put_u32(&s->out, made_gid(dir));
 	err = p9_call(c, s);
 	if (!err)
 		err = p9_parse_open(&s->in, &qid, &iounit);
@@ -139,7 +145,7 @@ int p9_mknod(struct inode *dir, const struct name *name, uint32_t mode, uint64_t
 		p9_put_u32(&s->out, DEV_MAJOR(rdev));
 		p9_put_u32(&s->out, DEV_MINOR(rdev));
 	}
-	p9_put_u32(&s->out, cred_current()->fsgid);
+	p9_put_u32(&s->out, made_gid(dir));
 	err = dir_end(dir, f, s);
 	if (err == -ENXIO && !is_dir)
 		err = -EPERM; /* QEMU refuses special files so; mknod(2) has another name for it */
@@ -162,7 +168,7 @@ int p9_symlink(struct inode *dir, const struct name *name, const char *target, s
 		p9_put_u32(&s->out, f->num);
 		p9_put_str(&s->out, name->s, name->len);
 		p9_put_str(&s->out, target, len);
-		p9_put_u32(&s->out, cred_current()->fsgid);
+		p9_put_u32(&s->out, made_gid(dir));
 		err = dir_end(dir, f, s);
 	}
 	kfree(buf);
@@ -251,7 +257,7 @@ static int send_rename(struct inode *odir, const struct name *on, struct inode *
 	struct p9_node *to = p9_node_of(ndir);
 	struct p9_fid *f, *nf;
 	struct p9_slot *s;
-	int err = p9_node_fid(to, &nf);
+	int err = to->orphan ? -ENOENT : p9_node_fid(to, &nf);
 
 	if (err)
 		return err;

@@ -36,6 +36,14 @@ int main(void)
 	SHOW(copy_file_range(app, NULL, p[0], NULL, 5, 0));
 	SHOW(copy_file_range(app, NULL, out, NULL, 5, 0));
 	SHOW(copy_file_range(in, NULL, in, NULL, 1, 0));
+	int self = open("in", O_RDWR);
+	a = 4, b = 20;
+	SHOW(copy_file_range(self, &a, self, &b, 100, 0)); /* up to the end that the file had */
+	a = 10, b = 12;
+	SHOW(copy_file_range(self, &a, self, &b, 5, 0));
+	a = 100, b = 102;
+	SHOW(copy_file_range(self, &a, self, &b, 5, 0));
+	t_cat("in");
 	struct stat st;
 	fstat(out, &st);
 	SHOW(st.st_size);

@@ -54,6 +54,7 @@ static struct snode *sroot;
 static uint64_t next_ino;
 static uint32_t server_msize;
 static bool server_may_give;   /* it is root's: it can change owners */
+static uint32_t made_gid;      /* the group that the last new file was asked for */
 static bool server_no_special; /* it makes no special files, as QEMU does */
 static uint32_t server_iounit;
 static unsigned counts[256];
@@ -464,13 +465,14 @@ static int do_make(struct sfid *f, uint8_t type)
 	n = snode_new(f->node, text, type == P9_TSYMLINK ? S_IFLNK | 0777 : type == P9_TMKDIR ? S_IFDIR | mode
 				     : type == P9_TLCREATE ? S_IFREG | mode : mode);
 	if (type == P9_TMKNOD) {
-		uint32_t major = p9_get_u32(&rq);
-		n->rdev = DEV_MAKE(major, p9_get_u32(&rq));
+		uint32_t major = p9_get_u32(&rq), minor = p9_get_u32(&rq);
+		n->rdev = DEV_MAKE(major, minor);
 	}
 	if (target) {
 		n->data = (uint8_t *)strndup(target, tlen);
 		n->size = tlen;
 	}
+	made_gid = p9_get_u32(&rq);
 	put_qid(n);
 	if (type == P9_TLCREATE) {
 		ck_assert_uint_eq(flags & O_EXCL, O_EXCL);

@@ -569,6 +569,14 @@ START_TEST(new_files_belong_to_their_maker)
 		}
 	}
 	server_may_give = true;
+	root->mode |= S_ISGID;
+	ck_assert_int_eq(make(root, "grouped", S_IFREG | 0600, &i), 0);
+	ck_assert_uint_eq(made_gid, root->gid);
+	ck_assert_uint_ne(made_gid, 0);
+	inode_put(i);
+	ck_assert_int_eq(make(root, "groupdir", S_IFDIR | 0700, &i), 0);
+	ck_assert_uint_eq(made_gid, root->gid);
+	inode_put(i);
 	mutex_lock(&root->lock);
 	ck_assert_int_eq(root->ops->symlink(root, &n, "there", &i), 0);
 	mutex_unlock(&root->lock);
@@ -586,6 +594,31 @@ START_TEST(special_files_that_the_server_refuses)
 	ck_assert_int_eq(make(root, "fifo", S_IFIFO | 0600, &i), -EPERM);
 	ck_assert_int_eq(make(root, "new", S_IFDIR | 0700, &i), 0);
 	inode_put(i);
+}
+END_TEST
+
+/* Another directory may have got the name, and this server goes by names. */
+START_TEST(removed_directories_have_nothing_in_them)
+{
+	struct listing l = { .n = 0 };
+	struct name n = name_make("sym", 3);
+	struct inode *dir, *again, *i;
+
+	mount_it(false);
+	ck_assert_int_eq(make(root, "gone", S_IFDIR | 0700, &dir), 0);
+	ck_assert_int_eq(drop(root, "gone", dir), 0);
+	ck_assert_int_eq(make(root, "gone", S_IFDIR | 0700, &again), 0);
+	ck_assert_int_eq(make(again, "inside", S_IFREG | 0600, &i), 0);
+	inode_put(i);
+	ck_assert_int_eq(get_err(dir, "inside"), -ENOENT);
+	ck_assert_int_eq(make(dir, "new", S_IFREG | 0600, &i), -ENOENT);
+	ck_assert_int_eq(make(dir, "new", S_IFDIR | 0700, &i), -ENOENT);
+	mutex_lock(&dir->lock);
+	ck_assert_int_eq(dir->ops->symlink(dir, &n, "there", &i), -ENOENT);
+	mutex_unlock(&dir->lock);
+	ck_assert_int_eq(list_some(dir, NULL, &l, 10), -ENOENT);
+	inode_put(again);
+	inode_put(dir);
 }
 END_TEST
 
@@ -841,6 +874,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, no_other_kind_of_root);
 	tcase_add_test(tc, a_mounted_file_is_its_name);
 	tcase_add_test(tc, names_can_be_made_and_removed);
+	tcase_add_test(tc, removed_directories_have_nothing_in_them);
 	tcase_add_test(tc, new_files_belong_to_their_maker);
 	tcase_add_test(tc, special_files_that_the_server_refuses);
 	tcase_add_test(tc, rename_takes_the_way_along);
