@@ -24,7 +24,7 @@ CORE_X86  := fpu
 CORE_LIB  := rbtree string util seqbuf
 CORE_MM   := page slab pt entry space fault mremap madvise maps uio pagecache radix
 CORE_PROC := proc thread cred signal exit futex itimer
-CORE_FILE := file fdtable pipe eventfd timerfd signalfd memfd poll epoll lock stdio tty tty_line
+CORE_FILE := file fdtable pipe eventfd timerfd signalfd memfd poll epoll lock stdio hostfile tty tty_line
 CORE_FS   := vfs dentry path perm namei open attr mount regular memfs memfs_data memfs_xattr tmpfs overlay overlay_save cpio shutdown \
              p9 p9_client p9_data p9_msg p9_name p9_node p9_xattr devfs textfs procfs procfs_pid procfs_stat procfs_sys cpuinfo sysfs
 CORE_NET  := unix

@@ -15,6 +15,7 @@
 #define PLAT_PLAT_H
 
 #include "core/types.h"
+#include "plat/stdfile.h"
 
 struct cpu;
 struct regs;
@@ -134,21 +135,33 @@ void plat_poll(void);
 
 enum plat_stdio_kind {
 	PLAT_STDIO_CLOSED,  /* the program starts without this descriptor */
-	PLAT_STDIO_STREAM,  /* a pipe, file or socket on the host: a byte stream to the program */
+	PLAT_STDIO_STREAM,  /* a pipe, device or socket on the host: a byte stream to the program */
 	PLAT_STDIO_TTY,     /* a terminal; the host's end is in raw mode, core/file/tty.c does the line discipline */
 	PLAT_STDIO_NULL,    /* /dev/null */
+	PLAT_STDIO_FILE,    /* a regular file; its position is the host's, where others may share it */
 };
 
 /* What the program's descriptor fd (0, 1 or 2) is. */
 enum plat_stdio_kind plat_stdio_kind(int fd);
+
+/* The lowest descriptor of the same kind that is the same open file on the host (`>log 2>&1`): fd itself if none is lower.
+ * And with which of O_ACCMODE and O_APPEND it is open. */
+int plat_stdio_same(int fd);
+int plat_stdio_flags(int fd);
 
 /* Takes bytes from the host's standard input: a count, 0 at end of file, -EAGAIN if there is none now (IRQ_STDIO will
  * tell), -EIO. */
 long plat_stdio_read(void *buf, size_t len);
 
 /* Hands bytes to the host's stream fd (1 or 2; for a terminal also 0): a count that may be short, -EAGAIN when the host
- * does not accept any now (IRQ_STDIO will tell), -EPIPE when the reader has gone. */
+ * does not accept any now (IRQ_STDIO will tell), -EPIPE when the reader has gone, or another error of the host's, which may
+ * be that of an earlier write. */
 long plat_stdio_write(int fd, const void *buf, size_t len);
+
+/* For PLAT_STDIO_FILE: one request; buf is read or written as it says. A count or position, an error of the host's call, or
+ * -EAGAIN: the same call again after IRQ_STDIO, and no other one before it is answered. Comes after what plat_stdio_write()
+ * has taken. */
+long plat_stdio_call(const struct stdfile_call *c, void *buf);
 
 /* The terminal's size in characters; 0 × 0 when there is none. */
 void plat_tty_size(uint16_t *rows, uint16_t *cols);

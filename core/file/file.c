@@ -486,6 +486,7 @@ long file_ioctl(struct file *f, unsigned cmd, void *arg)
 	case FIONREAD:
 		if (!S_ISREG(f->inode->mode))
 			break;
+		(void)vfs_getattr(f->inode); /* the host's file may have grown */
 		*value = (int)((int64_t)f->inode->size - f->pos);
 		return 0;
 	}

@@ -1,15 +1,16 @@
 /* The standard streams: what the host gave the program as descriptors 0, 1 and 2.
  *
- * A host pipe, file or socket is a byte stream here: it looks like a FIFO to fstat(2), whatever it is on the host. A
- * terminal is the console terminal (tty.c), opened once and shared by the descriptors, as a login shell's are.
- * /dev/null on the host is the guest's. A stream opened again through /proc/self/fd is the same stream.
+ * A host pipe, device or socket is a byte stream here: it looks like a FIFO to fstat(2), whatever it is on the host. A
+ * regular file is one (hostfile.c). A terminal is the console terminal (tty.c), opened once and shared by the descriptors,
+ * as a login shell's are. /dev/null on the host is the guest's. A stream opened again through /proc/self/fd is the same
+ * stream. Descriptors that are one open file on the host are one here.
  *
  * The platform can hand input over but not say whether it has any, so poll(2) takes one byte, which the next read(2)
  * returns first; nothing else is read ahead, so what the program leaves unread stays with the host. Both directions
  * copy through a bounce buffer of up to 64 KiB.
  *
  * Also here: signals that the host forwards, since they come by the same interrupt. */
-#include "core/file/file.h"
+#include "core/file/hostfile.h"
 #include "core/lib/string.h"
 #include "core/mm/page.h"
 #include "core/printf.h"
@@ -39,18 +40,28 @@ struct stream {
 
 static struct stream streams[3];
 
+struct page *bounce_get(size_t want, size_t *size)
+{
+	unsigned order = BOUNCE_ORDER;
+	struct page *page;
+
+	while (order && (PAGE_SIZE << (order - 1)) >= want)
+		order--;
+	page = page_alloc(order, order ? PA_NORECLAIM : 0);
+	if (!page && order) {
+		order = 0;
+		page = page_alloc(0, 0);
+	}
+	*size = PAGE_SIZE << order;
+	return page;
+}
+
 /* ---- input ---- */
 
 static int input_buffer(struct stream *s)
 {
-	if (s->ahead)
-		return 0;
-	s->size = PAGE_SIZE << BOUNCE_ORDER;
-	s->ahead = page_alloc(BOUNCE_ORDER, PA_NORECLAIM);
-	if (!s->ahead) {
-		s->size = PAGE_SIZE;
-		s->ahead = page_alloc(0, 0);
-	}
+	if (!s->ahead)
+		s->ahead = bounce_get(PAGE_SIZE << BOUNCE_ORDER, &s->size);
 	return s->ahead ? 0 : -ENOMEM;
 }
 
@@ -179,8 +190,8 @@ static long output_uio(struct file *f, struct stream *s, struct uio *u, char *bo
 static long stream_write(struct file *f, struct uio *u, int64_t *pos)
 {
 	struct stream *s = f->priv;
-	unsigned order = BOUNCE_ORDER;
 	struct page *page;
+	size_t size;
 	long r;
 
 	if (s->fd == 0)
@@ -190,16 +201,10 @@ static long stream_write(struct file *f, struct uio *u, int64_t *pos)
 
 		return output_uio(f, s, u, bounce, sizeof(bounce));
 	}
-	while (order && (PAGE_SIZE << (order - 1)) >= u->resid)
-		order--;
-	page = page_alloc(order, order ? PA_NORECLAIM : 0);
-	if (!page) {
-		order = 0;
-		page = page_alloc(0, 0);
-	}
+	page = bounce_get(u->resid, &size);
 	if (!page)
 		return -ENOMEM;
-	r = output_uio(f, s, u, page_va(page), PAGE_SIZE << order);
+	r = output_uio(f, s, u, page_va(page), size);
 	page_put(page);
 	return r;
 }
@@ -347,6 +352,14 @@ static void install(struct fdtable *t, unsigned fd, struct file *f)
 	t->open[0] |= 1ul << fd;
 }
 
+/* The open file that descriptor fd has in common with a lower one, or NULL. A stream is read or written, never both. */
+static struct file *shared_with(const struct fdtable *t, int fd)
+{
+	int same = plat_stdio_same(fd);
+
+	return same < fd && (same || plat_stdio_kind(fd) == PLAT_STDIO_FILE) ? t->files[same] : NULL;
+}
+
 int stdio_init(struct fdtable *t)
 {
 	struct file *tty = NULL, *f;
@@ -355,11 +368,19 @@ int stdio_init(struct fdtable *t)
 	for (int fd = 0; fd < 3 && !r; fd++) {
 		streams[fd] = (struct stream){ .fd = fd };
 		waitq_init(&streams[fd].q);
+		f = shared_with(t, fd);
+		if (f) {
+			install(t, (unsigned)fd, file_get(f));
+			continue;
+		}
 		switch (plat_stdio_kind(fd)) {
 		case PLAT_STDIO_CLOSED:
 			continue;
 		case PLAT_STDIO_STREAM:
 			r = stream_new(fd, &f);
+			break;
+		case PLAT_STDIO_FILE:
+			r = hostfile_new(fd, &f);
 			break;
 		case PLAT_STDIO_NULL:
 			r = device_file("dev/null", DEV_MAKE(1, 3), &null_ops, fd ? O_WRONLY : O_RDONLY, &f);
@@ -403,6 +424,7 @@ void stdio_irq(unsigned irqs)
 	if (!(irqs & IRQ_STDIO))
 		return;
 	tty_irq();
+	hostfile_irq();
 	for (int fd = 0; fd < 3; fd++) {
 		if (!streams[fd].q.waiters.next)
 			continue; /* before stdio_init() */

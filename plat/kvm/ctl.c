@@ -9,6 +9,9 @@
  * CTL_FRAME_MAX, has lost the protocol: the channel is given up. A known frame of the wrong length and an unknown type
  * are ignored.
  *
+ * Of a regular file on descriptor 0 the ring holds what small reads have asked for too much (READ_AHEAD): whatever depends
+ * on the position, and the end, gives it back first (CTL_UNREAD).
+ *
  * A host that goes away while the program runs is a hang-up: end of file, EPIPE and SIGHUP. */
 #include "core/lib/string.h"
 #include "plat/ctl.h"
@@ -17,11 +20,13 @@
 #include "plat/kvm/virtio/frame.h"
 #include "plat/plat.h"
 #include "shim/abi/errno.h"
+#include "shim/abi/fcntl.h"
 #include "shim/abi/signal.h"
 
 #define OUT_CHUNK    (32u << 10) /* payload of one output frame: some fit into the ring at a time, the host reads one
                                   * while the next is copied */
 #define OUT_MIN      4096u       /* no crumbs: less room than this counts as none */
+#define READ_AHEAD   4096u
 #define CREDIT_CHUNK (CTL_STDIN_CREDIT / 2)
 #define BOOT_WAIT_NS (30 * NSEC_PER_SEC)
 #define LOG_WAIT_NS  NSEC_PER_SEC
@@ -36,13 +41,19 @@ static struct {
 	bool stuck;                       /* the last message for the log did not get through in time */
 	bool have_blob, have_stdio, have_winsize;
 	uint8_t kind[3];                  /* enum plat_stdio_kind */
-	bool closed[3];                   /* the host's reader of this output has gone */
+	uint8_t same[3];                  /* 1 + the lowest descriptor that is the same open file, or 0 */
+	int flags[3];                     /* of files: O_ACCMODE and O_APPEND */
+	uint8_t closed[3];                /* the error of writes to this output, which the host has given up; 0: none */
 	char *blob;
 	size_t blob_len, blob_got;
 	char *in;                         /* CTL_STDIN_CREDIT bytes: standard input not read yet */
 	uint32_t in_head, in_tail;        /* free running */
 	uint32_t ungranted;               /* bytes read for which the host has got no new credit */
 	bool eof;
+	enum { CALL_NONE, CALL_SENT, CALL_DONE } call;
+	char *reply;                      /* where the data of a reply goes, and what fits there */
+	size_t reply_room, reply_len;
+	int64_t result;
 	uint16_t rows, cols;
 	uint64_t signals;                 /* bit n-1: signal n */
 	unsigned events;                  /* IRQ_ bits not reported yet */
@@ -105,6 +116,20 @@ void plat_trace(const char *text, size_t len)
 		text_send(CTL_TRACE, text, len, TIME_NEVER);
 }
 
+/* How much of a file's input lies in the ring. */
+static uint32_t read_ahead(void) { return ctl.kind[0] == PLAT_STDIO_FILE ? ctl.in_head - ctl.in_tail : 0; }
+
+/* False when there is no room to say it. */
+static bool unread(void)
+{
+	uint32_t n = read_ahead();
+
+	if (n && !frame_send(CTL_UNREAD, &n, sizeof n, true))
+		return false;
+	ctl.in_tail += n;
+	return true;
+}
+
 /* What the program has written is kept for a slow reader as a pipe would keep it; only a signal to end, or a panic,
  * cuts that short. */
 void ctl_exit(uint32_t status)
@@ -112,6 +137,7 @@ void ctl_exit(uint32_t status)
 	uint64_t limit = status == CTL_EXIT_PANIC ? plat_time_mono() + NSEC_PER_SEC : TIME_NEVER;
 	bool sent = false;
 
+	unread();
 	ctl.signals = 0; /* those that come from here on count */
 	while (console_alive()) {
 		if (!sent)
@@ -147,6 +173,20 @@ static void stdin_put(struct frame_parser *p, const char *bytes, size_t n)
 	ctl.events |= IRQ_STDIO;
 }
 
+/* The result comes first; it is in p->small at the end. */
+static void reply_put(struct frame_parser *p, const char *bytes, size_t n)
+{
+	size_t skip = MIN(n, p->off < sizeof ctl.result ? sizeof ctl.result - p->off : 0), at = p->off + skip - sizeof ctl.result;
+
+	if (n == skip)
+		return;
+	if (ctl.call != CALL_SENT || at + (n - skip) > ctl.reply_room) {
+		protocol_error("an answer that was not asked for");
+		return;
+	}
+	memcpy(ctl.reply + at, bytes + skip, n - skip);
+}
+
 /* The blob goes to memory of its own size: the first frame is the only one, and comes before core_main(). */
 static void boot_put(struct frame_parser *p, const void *bytes, size_t n)
 {
@@ -167,6 +207,8 @@ static void frame_data(struct frame_parser *p, const void *bytes, size_t n)
 {
 	if (p->head.type == CTL_STDIN)
 		stdin_put(p, bytes, n);
+	else if (p->head.type == CTL_REPLY)
+		reply_put(p, bytes, n);
 	else if (p->head.type == CTL_BOOT)
 		boot_put(p, bytes, n);
 }
@@ -183,8 +225,11 @@ static void stdio_set(const uint8_t kind[3])
 {
 	if (ctl.have_stdio)
 		return;
-	for (int i = 0; i < 3; i++)
-		ctl.kind[i] = kind[i] <= PLAT_STDIO_NULL ? kind[i] : PLAT_STDIO_CLOSED;
+	for (int i = 0; i < 3; i++) {
+		ctl.kind[i] = (kind[i] & CTL_KIND) <= PLAT_STDIO_FILE ? kind[i] & CTL_KIND : PLAT_STDIO_CLOSED;
+		ctl.same[i] = CTL_SAME(kind[i]);
+		ctl.flags[i] = CTL_ACCESS(kind[i]) | (kind[i] & CTL_APPEND ? O_APPEND : 0);
+	}
 	ctl.have_stdio = true;
 }
 
@@ -221,8 +266,16 @@ static void frame_end(struct frame_parser *p)
 		}
 		break;
 	case CTL_CLOSED:
-		if (len == 1 && (p->small[0] == 1 || p->small[0] == 2)) {
-			ctl.closed[p->small[0]] = true;
+		if (len == 2 && (p->small[0] == 1 || p->small[0] == 2)) {
+			ctl.closed[p->small[0]] = p->small[1] ? p->small[1] : EPIPE;
+			ctl.events |= IRQ_STDIO;
+		}
+		break;
+	case CTL_REPLY:
+		if (len >= sizeof ctl.result && ctl.call == CALL_SENT) {
+			memcpy(&ctl.result, p->small, sizeof ctl.result);
+			ctl.reply_len = len - sizeof ctl.result;
+			ctl.call = CALL_DONE;
 			ctl.events |= IRQ_STDIO;
 		}
 		break;
@@ -291,6 +344,13 @@ enum plat_stdio_kind plat_stdio_kind(int fd)
 	return fd >= 0 && fd <= 2 ? ctl.kind[fd] : PLAT_STDIO_CLOSED;
 }
 
+int plat_stdio_same(int fd)
+{
+	return ctl.same[fd] && ctl.same[fd] <= fd ? ctl.same[fd] - 1 : fd;
+}
+
+int plat_stdio_flags(int fd) { return ctl.flags[fd]; }
+
 /* Credit goes back in large pieces: the host always has at least the other half. */
 static void credit_grant(size_t n)
 {
@@ -312,8 +372,69 @@ long plat_stdio_read(void *buf, size_t len)
 	memcpy(buf, ctl.in + off, first);
 	memcpy((char *)buf + first, ctl.in, n - first);
 	ctl.in_tail += n;
-	credit_grant(n);
+	if (ctl.kind[0] != PLAT_STDIO_FILE)
+		credit_grant(n);
 	return n;
+}
+
+/* ---- calls ---- */
+
+static bool reads_here(const struct stdfile_call *c) { return c->op == STDFILE_READ && c->at == STDFILE_HERE && c->fd == 0; }
+
+/* A frame of the call and what it writes; true when it went. */
+static bool call_send(struct stdfile_call c, const void *buf)
+{
+	struct {
+		struct ctl_header h;
+		struct stdfile_call c;
+	} frame = { { CTL_CALL, sizeof c }, c };
+	size_t data = 0;
+
+	if (c.op == STDFILE_WRITE)
+		frame.c.len = data = MIN(c.len, (uint64_t)OUT_CHUNK);
+	frame.h.len += data;
+	while (!console_send(&frame, sizeof frame, buf, data, false))
+		if (!console_want_room())
+			return false;
+	return true;
+}
+
+/* Sends it, with a reader's ring or the caller's buffer for the data. */
+static void call_start(struct stdfile_call c, void *buf)
+{
+	bool ahead = reads_here(&c) && c.len < READ_AHEAD;
+
+	if (!unread())
+		return;
+	if (ahead) {
+		c.len = READ_AHEAD;
+		ctl.in_head = ctl.in_tail = 0;
+	}
+	c.len = MIN(c.len, (uint64_t)STDFILE_MAX);
+	if (!call_send(c, buf))
+		return;
+	ctl.reply = ahead ? ctl.in : buf;
+	ctl.reply_room = c.op == STDFILE_READ || c.op >= STDFILE_STAT ? c.len : 0;
+	ctl.call = CALL_SENT;
+}
+
+long plat_stdio_call(const struct stdfile_call *c, void *buf)
+{
+	if (reads_here(c) && read_ahead())
+		return plat_stdio_read(buf, c->len);
+	if (ctl.gone)
+		return -EIO;
+	if (ctl.call == CALL_NONE)
+		call_start(*c, buf);
+	if (ctl.call != CALL_DONE)
+		return -EAGAIN;
+	ctl.call = CALL_NONE;
+	if ((c->op == STDFILE_READ || c->op == STDFILE_PATH) && ctl.result > (int64_t)ctl.reply_len)
+		return -EIO; /* bytes that never came */
+	if (ctl.reply != ctl.in || ctl.result <= 0)
+		return ctl.result;
+	ctl.in_head = (uint32_t)ctl.result;
+	return plat_stdio_read(buf, c->len);
 }
 
 /* The stream that carries what is written to fd. A write to a terminal on descriptor 0 goes by the output that is
@@ -361,8 +482,10 @@ long plat_stdio_write(int fd, const void *buf, size_t len)
 		return len;
 	}
 	type = stream_of(fd);
-	if (ctl.gone || (type == CTL_STDOUT && ctl.closed[1]) || (type == CTL_STDERR && ctl.closed[2]))
+	if (ctl.gone)
 		return -EPIPE;
+	if (type != CTL_TTY && ctl.closed[type == CTL_STDOUT ? 1 : 2])
+		return -(long)ctl.closed[type == CTL_STDOUT ? 1 : 2];
 	return stream_write(type, buf, len);
 }
 

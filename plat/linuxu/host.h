@@ -21,7 +21,7 @@ enum {
 	HOST_symlinkat = 266, HOST_readlinkat = 267, HOST_fchmodat = 268, HOST_ppoll = 271, HOST_utimensat = 280,
 	HOST_fallocate = 285, HOST_preadv = 295, HOST_pwritev = 296, HOST_prlimit64 = 302, HOST_seccomp = 317,
 	HOST_getrandom = 318, HOST_memfd_create = 319, HOST_statx = 332, HOST_close_range = 436, HOST_openat2 = 437,
-	HOST_fchmodat2 = 452,
+	HOST_fchmodat2 = 452, HOST_pwrite64 = 18, HOST_kcmp = 312,
 };
 
 static inline long host_call6(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)

@@ -2,10 +2,17 @@
  * whose server is a function of the test. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/printf.h"
 #include "shim/abi/errno.h"
 #include "tests/unit/fakeplat.h"
+
+extern int *__errno_location(void); /* <errno.h> and <fcntl.h> would clash with the kernel's */
+extern int fcntl(int fd, int cmd, ...);
+static int host_errno(void) { return *__errno_location(); }
 
 /* ---- standard streams, signals, terminal ---- */
 
@@ -23,6 +30,11 @@ static struct fake_stream streams[3];
 static int signals[64];
 static unsigned nsignals;
 static uint16_t tty_rows, tty_cols;
+static int file_fd[3], file_flags[3]; /* fd + 1 */
+static bool file_asked;
+int fake_stdio_same[3];
+bool fake_file_slow;
+long fake_file_fail;
 
 enum plat_stdio_kind plat_stdio_kind(int fd)
 {
@@ -55,10 +67,70 @@ long plat_stdio_read(void *buf, size_t len)
 	return (long)n;
 }
 
+/* ---- files ---- */
+
+int plat_stdio_same(int fd) { return fake_stdio_same[fd] < fd ? fake_stdio_same[fd] : fd; }
+int plat_stdio_flags(int fd) { return file_flags[fd]; }
+
+int fake_file(int fd, int flags, const void *data, size_t len)
+{
+	fake_stdio_kind[fd] = PLAT_STDIO_FILE;
+	if (file_fd[fd])
+		close(file_fd[fd] - 1);
+	file_fd[fd] = memfd_create("fake", 0) + 1;
+	file_flags[fd] = flags;
+	if (write(file_fd[fd] - 1, data, len) != (ssize_t)len || lseek(file_fd[fd] - 1, 0, SEEK_SET))
+		abort();
+	return file_fd[fd] - 1;
+}
+
+static long file_failure(void)
+{
+	long r = fake_file_fail;
+
+	fake_file_fail = 0;
+	return r;
+}
+
+static long file_call(const struct stdfile_call *c, void *buf)
+{
+	int fd = file_fd[c->fd] - 1;
+
+	switch (c->op) {
+	case STDFILE_READ: return c->at == STDFILE_HERE ? read(fd, buf, c->len) : pread(fd, buf, c->len, c->at);
+	case STDFILE_WRITE: return c->at == STDFILE_HERE ? write(fd, buf, c->len) : pwrite(fd, buf, c->len, c->at);
+	case STDFILE_SEEK: return lseek(fd, c->at, (int)c->len);
+	case STDFILE_TRUNCATE: return ftruncate(fd, c->at);
+	case STDFILE_SYNC: return 0;
+	case STDFILE_APPEND: return fcntl(fd, 4 /* F_SETFL */, (int)c->len);
+	case STDFILE_STAT: return fstat(fd, buf) ? -1 : lseek(fd, 0, SEEK_CUR);
+	case STDFILE_PATH: return (long)(stpcpy(buf, "/nowhere") - (char *)buf);
+	}
+	return -1;
+}
+
+long plat_stdio_call(const struct stdfile_call *c, void *buf)
+{
+	long r;
+
+	if (fake_file_slow && !file_asked) {
+		file_asked = true;
+		fake_irq(IRQ_STDIO);
+		return -EAGAIN;
+	}
+	file_asked = false;
+	if (fake_file_fail)
+		return file_failure();
+	r = file_call(c, buf);
+	return r < 0 ? -host_errno() : r;
+}
+
 long plat_stdio_write(int fd, const void *buf, size_t len)
 {
 	struct fake_stream *s = &streams[fd];
 
+	if (fake_stdio_kind[fd] == PLAT_STDIO_FILE && s->room)
+		return fake_file_fail ? file_failure() : write(file_fd[fd] - 1, buf, len);
 	if (s->closed)
 		return -EPIPE;
 	if (len > s->room)
@@ -207,11 +279,17 @@ void fake_io_reset(void)
 	for (int fd = 0; fd < 3; fd++) {
 		fake_out_reset(fd);
 		fake_stdio_kind[fd] = PLAT_STDIO_STREAM;
+		fake_stdio_same[fd] = fd;
+		if (file_fd[fd])
+			close(file_fd[fd] - 1);
+		file_fd[fd] = 0;
 	}
 	free(stdin_data);
 	stdin_data = NULL;
 	stdin_len = stdin_off = 0;
 	stdin_end = false;
+	fake_file_slow = file_asked = false;
+	fake_file_fail = 0;
 	nsignals = 0;
 	tty_rows = tty_cols = 0;
 	fake_9p(NULL, NULL, false);

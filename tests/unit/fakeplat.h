@@ -70,6 +70,12 @@ const char *fake_out_data(int fd, size_t *len);    /* what was written to fd 1 o
 void fake_out_reset(int fd);
 void fake_out_room(int fd, size_t room);           /* accepts so many more bytes, then -EAGAIN */
 void fake_out_close(int fd);                       /* -EPIPE from now on */
+/* Descriptor fd is a file of the host (a memfd with these contents), open with `flags`; returns the host's descriptor. For
+ * `fake_stdio_same` see plat_stdio_same(). Slow: each call is answered after a sleep only. */
+int fake_file(int fd, int flags, const void *data, size_t len);
+extern int fake_stdio_same[3];
+extern bool fake_file_slow;
+extern long fake_file_fail;                        /* the next call's or write's error; 0: none */
 void fake_signal(int sig);                         /* forwarded by the host: raises IRQ_SIGNAL */
 void fake_tty_resize(uint16_t rows, uint16_t cols);
 const char *fake_log(void);                        /* kernel messages since boot */

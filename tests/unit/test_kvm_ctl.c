@@ -3,6 +3,9 @@
  * fake platform has the others. */
 #define plat_boot_blob   ctl_blob
 #define plat_stdio_kind  ctl_stdio_kind
+#define plat_stdio_same  ctl_stdio_same
+#define plat_stdio_flags ctl_stdio_flags
+#define plat_stdio_call  ctl_stdio_call
 #define plat_stdio_read  ctl_stdio_read
 #define plat_stdio_write ctl_stdio_write
 #define plat_tty_size    ctl_tty_size
@@ -518,19 +521,160 @@ END_TEST
 
 START_TEST(closed_readers)
 {
-	static const uint8_t fds[] = { 1, 2, 0, 3 };
+	static const uint8_t fds[] = { 1, 0, 2, ENOSPC, 0, 0, 3, 0 };
 
 	boot_with(streams);
-	host_sends_now(CTL_CLOSED, fds + 2, 1);
-	host_sends_now(CTL_CLOSED, fds + 3, 1);
-	host_sends_now(CTL_CLOSED, fds, 2); /* wrong length */
+	host_sends_now(CTL_CLOSED, fds + 4, 2);
+	host_sends_now(CTL_CLOSED, fds + 6, 2);
+	host_sends_now(CTL_CLOSED, fds, 1); /* wrong length */
 	ck_assert_uint_eq(ctl_events(false), 0);
-	host_sends_now(CTL_CLOSED, fds, 1);
+	host_sends_now(CTL_CLOSED, fds, 2);
 	ck_assert_uint_eq(ctl_events(false), IRQ_STDIO);
 	ck_assert_int_eq(plat_stdio_write(1, "x", 1), -EPIPE);
 	ck_assert_int_eq(plat_stdio_write(2, "x", 1), 1);
-	host_sends_now(CTL_CLOSED, fds + 1, 1);
-	ck_assert_int_eq(plat_stdio_write(2, "x", 1), -EPIPE);
+	host_sends_now(CTL_CLOSED, fds + 2, 2);
+	ck_assert_int_eq(plat_stdio_write(2, "x", 1), -ENOSPC);
+}
+END_TEST
+
+/* ---- streams that are files ---- */
+
+static const uint8_t files[3] = { CTL_STDIO_BYTE(PLAT_STDIO_FILE, 0, O_RDONLY, 0), CTL_STDIO_BYTE(PLAT_STDIO_FILE, 0, O_WRONLY, 1),
+				  CTL_STDIO_BYTE(PLAT_STDIO_FILE, 2, O_WRONLY, 1) };
+
+static void host_answers(int64_t result, const char *data, uint32_t n)
+{
+	char frame[8 + 70000];
+
+	memcpy(frame, &result, 8);
+	memcpy(frame + 8, data, n);
+	host_sends_now(CTL_REPLY, frame, 8 + n);
+}
+
+START_TEST(files_are_described)
+{
+	static const uint8_t wild[3] = { 0xff, CTL_STDIO_BYTE(PLAT_STDIO_STREAM, 3, 0, 0), PLAT_STDIO_STREAM };
+
+	boot_with(files);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(plat_stdio_kind(i), PLAT_STDIO_FILE);
+		ck_assert_int_eq(plat_stdio_same(i), i == 2 ? 1 : i);
+		ck_assert_int_eq(plat_stdio_flags(i), i ? O_WRONLY | O_APPEND : O_RDONLY);
+	}
+	setup();
+	boot_with(wild);
+	ck_assert_int_eq(plat_stdio_kind(0), PLAT_STDIO_CLOSED);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(plat_stdio_same(i), i);
+}
+END_TEST
+
+START_TEST(calls_and_answers)
+{
+	struct stdfile_call seek = { STDFILE_SEEK, 1, 7, SEEK_SET }, w = { STDFILE_WRITE, 1, 5, 3 }, st = { STDFILE_STAT, 1, 0, 144 };
+	char b[200], both[sizeof w + 3];
+
+	for (script_piece = 1; script_piece < 40; script_piece++) {
+		size_t piece = script_piece;
+
+		setup();
+		boot_with(files);
+		script_piece = piece;
+		ck_assert_int_eq(plat_stdio_call(&seek, NULL), -EAGAIN);
+		ck_assert_sent(CTL_CALL, &seek, sizeof seek);
+		ck_assert_int_eq(plat_stdio_call(&seek, NULL), -EAGAIN);
+		ck_assert_nothing_sent(); /* once */
+		host_answers(7, "", 0);
+		ck_assert_uint_eq(ctl_events(false), IRQ_STDIO);
+		ck_assert_int_eq(plat_stdio_call(&seek, NULL), 7);
+		memcpy(both, &w, sizeof w);
+		memcpy(both + sizeof w, "abc", 3);
+		ck_assert_int_eq(plat_stdio_call(&w, both + sizeof w), -EAGAIN);
+		ck_assert_sent(CTL_CALL, both, sizeof both);
+		host_answers(-ENOSPC, "", 0);
+		ck_assert_int_eq(plat_stdio_call(&w, b), -ENOSPC);
+		memset(both, 's', sizeof both);
+		ck_assert_int_eq(plat_stdio_call(&st, b), -EAGAIN);
+		host_answers(99, both, sizeof both);
+		ck_assert_int_eq(plat_stdio_call(&st, b), 99);
+		ck_assert_mem_eq(b, both, sizeof both);
+	}
+}
+END_TEST
+
+START_TEST(a_call_waits_for_room)
+{
+	struct stdfile_call seek = { STDFILE_SEEK, 1, 7, SEEK_SET };
+
+	boot_with(files);
+	room = 10;
+	ck_assert_int_eq(plat_stdio_call(&seek, NULL), -EAGAIN);
+	ck_assert(room_wanted);
+	ck_assert_nothing_sent();
+	room = 1000;
+	ck_assert_int_eq(plat_stdio_call(&seek, NULL), -EAGAIN);
+	ck_assert_sent(CTL_CALL, &seek, sizeof seek);
+	ctl_gone();
+	ck_assert_int_eq(plat_stdio_call(&seek, NULL), -EIO);
+}
+END_TEST
+
+START_TEST(small_reads_are_served_from_a_large_one)
+{
+	struct stdfile_call one = { STDFILE_READ, 0, STDFILE_HERE, 2 }, sent_ = one, seek = { STDFILE_SEEK, 0, 1, SEEK_CUR };
+	uint32_t left = 2;
+	char b[10000];
+
+	boot_with(files);
+	sent_.len = READ_AHEAD;
+	ck_assert_int_eq(plat_stdio_call(&one, b), -EAGAIN);
+	ck_assert_sent(CTL_CALL, &sent_, sizeof sent_);
+	host_answers(6, "abcdef", 6);
+	ck_assert_int_eq(plat_stdio_call(&one, b), 2);
+	ck_assert_mem_eq(b, "ab", 2);
+	ck_assert_int_eq(plat_stdio_call(&one, b), 2);
+	ck_assert_mem_eq(b, "cd", 2);
+	ck_assert_nothing_sent(); /* no credit, no call */
+	ck_assert_int_eq(plat_stdio_call(&seek, NULL), -EAGAIN);
+	ck_assert_sent(CTL_UNREAD, &left, 4);
+	ck_assert_sent(CTL_CALL, &seek, sizeof seek);
+	host_answers(5, "", 0);
+	ck_assert_int_eq(plat_stdio_call(&seek, NULL), 5);
+	one.len = sent_.len = 10000; /* a large one has its own buffer */
+	ck_assert_int_eq(plat_stdio_call(&one, b), -EAGAIN);
+	ck_assert_sent(CTL_CALL, &sent_, sizeof sent_);
+	host_answers(3, "xyz", 3);
+	ck_assert_int_eq(plat_stdio_call(&one, b), 3);
+	ck_assert_mem_eq(b, "xyz", 3);
+	one.len = 1;
+	ck_assert_int_eq(plat_stdio_call(&one, b), -EAGAIN);
+	checked = sent_len;
+	host_answers(3, "123", 3);
+	ck_assert_int_eq(plat_stdio_call(&one, b), 1);
+	ctl_exit(0); /* the end gives back what was not read */
+	ck_assert_sent(CTL_UNREAD, &left, 4);
+	ck_assert_sent(CTL_EXIT, "\0\0\0", 4);
+}
+END_TEST
+
+START_TEST(wrong_answers)
+{
+	struct stdfile_call rd = { STDFILE_READ, 0, 0, 100 };
+	char b[100];
+
+	boot_with(files);
+	host_answers(5, "", 0); /* nobody asked: ignored */
+	host_sends_now(CTL_REPLY, "1234", 4);
+	ck_assert_int_eq(plat_stdio_call(&rd, b), -EAGAIN);
+	host_sends_now(CTL_REPLY, "1234", 4); /* too short: ignored */
+	ck_assert_int_eq(plat_stdio_call(&rd, b), -EAGAIN);
+	host_answers(200, "abc", 3);
+	ck_assert_int_eq(plat_stdio_call(&rd, b), -EIO);
+	ck_assert_int_eq(plat_stdio_call(&rd, b), -EAGAIN);
+	ck_assert(!ctl.gone);
+	host_answers(101, (char *)sent, 101); /* more than there is room for */
+	ck_assert(ctl.gone);
+	ck_assert_int_eq(plat_stdio_call(&rd, b), -EIO);
 }
 END_TEST
 
@@ -692,6 +836,11 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, stdout_and_stderr);
 	tcase_add_test(tc, stdout_short_of_room);
 	tcase_add_test(tc, closed_readers);
+	tcase_add_test(tc, files_are_described);
+	tcase_add_test(tc, calls_and_answers);
+	tcase_add_test(tc, a_call_waits_for_room);
+	tcase_add_test(tc, small_reads_are_served_from_a_large_one);
+	tcase_add_test(tc, wrong_answers);
 	tcase_add_test(tc, terminal_on_descriptor_0);
 	tcase_add_test(tc, log_waits_a_second_once);
 	tcase_add_test(tc, trace_waits_for_room_but_not_past_a_signal);

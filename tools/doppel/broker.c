@@ -23,6 +23,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <linux/sockios.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ struct broker {
 	size_t in_len, in_cap;
 	uint32_t credit;     /* bytes of stdin the guest accepts */
 	bool stdin_eof;
+	bool file[3];        /* a regular file: the guest asks (CTL_CALL) */
 	bool done;
 	int status;
 };
@@ -112,12 +114,10 @@ static void out_flush(struct broker *b, int i)
 		if (w >= 0) {
 			o->off += (size_t)w;
 		} else if (errno != EINTR && errno != EAGAIN) {
-			uint8_t fd = (uint8_t)i;
-
 			o->closed = true;
 			o->error = errno == EPIPE ? 0 : errno;
 			if (i == 1 || i == 2)
-				send_frame(b, CTL_CLOSED, &fd, 1);
+				send_frame(b, CTL_CLOSED, (uint8_t[]){ (uint8_t)i, (uint8_t)o->error }, 2);
 		} else if (errno == EAGAIN) {
 			return;
 		}
@@ -126,6 +126,93 @@ static void out_flush(struct broker *b, int i)
 		o->off = o->len = 0;
 }
 
+/* Two outputs may be the same file or pipe: what one holds goes before what comes for the other. */
+static void out_take(struct broker *b, int i, const void *p, size_t n)
+{
+	int other = i == 1 ? 2 : 1;
+
+	if (!out_empty(&b->out[other]))
+		out_flush(b, other);
+	out_put(&b->out[i], p, n);
+}
+
+/* ---- standard streams that are files (plat/stdfile.h) ---- */
+
+static long file_append(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 ? flags : fcntl(fd, F_SETFL, on ? flags | O_APPEND : flags & ~O_APPEND);
+}
+
+static long file_stat(int fd, void *buf)
+{
+	_Static_assert(sizeof(struct stat) == sizeof(struct stdfile_stat), "struct stat");
+
+	return fstat(fd, buf) ? -1 : lseek(fd, 0, SEEK_CUR);
+}
+
+static long file_path(int fd, char *buf, size_t len)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	return readlink(name, buf, len);
+}
+
+/* The result, or -1 with errno. buf has what is written, or takes what is read. */
+static long file_call(const struct stdfile_call *c, void *buf)
+{
+	int fd = (int)c->fd;
+
+	switch (c->op) {
+	case STDFILE_READ: return c->at == STDFILE_HERE ? read(fd, buf, c->len) : pread(fd, buf, c->len, c->at);
+	case STDFILE_WRITE: return c->at == STDFILE_HERE ? write(fd, buf, c->len) : pwrite(fd, buf, c->len, c->at);
+	case STDFILE_SEEK: return lseek(fd, c->at, (int)c->len);
+	case STDFILE_TRUNCATE: return ftruncate(fd, c->at);
+	case STDFILE_SYNC: return c->len ? fdatasync(fd) : fsync(fd);
+	case STDFILE_APPEND: return file_append(fd, c->len);
+	case STDFILE_STAT: return file_stat(fd, buf);
+	case STDFILE_PATH: return file_path(fd, buf, c->len);
+	}
+	errno = EINVAL;
+	return -1;
+}
+
+static void take_call(struct broker *b, const char *p, uint32_t n)
+{
+	struct {
+		int64_t result;
+		char data[STDFILE_MAX];
+	} reply;
+	struct stdfile_call c;
+	size_t out = 0;
+
+	if (n < sizeof(c) || n - sizeof(c) > STDFILE_MAX)
+		die(EXIT_DOPPEL, "the guest sent a call of %u bytes", n);
+	memcpy(&c, p, sizeof(c));
+	memcpy(reply.data, p + sizeof(c), n - sizeof(c));
+	if (c.op == STDFILE_WRITE)
+		c.len = n - sizeof(c);
+	if (c.op == STDFILE_READ || c.op == STDFILE_PATH)
+		c.len = c.len < STDFILE_MAX ? c.len : STDFILE_MAX;
+	out_flush(b, 1);
+	out_flush(b, 2);
+	do {
+		errno = EBADF;
+		reply.result = c.fd < 3 && b->file[c.fd] ? file_call(&c, reply.data) : -1;
+	} while (reply.result < 0 && errno == EINTR);
+	if (reply.result < 0)
+		reply.result = -(errno == EAGAIN ? EIO : errno);
+	else if (c.op == STDFILE_READ || c.op == STDFILE_PATH)
+		out = (size_t)reply.result;
+	else if (c.op == STDFILE_STAT)
+		out = sizeof(struct stdfile_stat);
+	send_frame(b, CTL_REPLY, &reply, sizeof(reply.result) + out);
+}
+
+/* ---- frames from the guest ---- */
+
 static void take_frame(struct broker *b, uint32_t type, const char *p, uint32_t n)
 {
 	uint32_t v = 0;
@@ -133,11 +220,16 @@ static void take_frame(struct broker *b, uint32_t type, const char *p, uint32_t 
 	if (n >= sizeof(v))
 		memcpy(&v, p, sizeof(v));
 	switch (type) {
-	case CTL_STDOUT: out_put(&b->out[1], p, n); break;
-	case CTL_STDERR: case CTL_LOG: out_put(&b->out[2], p, n); break;
+	case CTL_STDOUT: out_take(b, 1, p, n); break;
+	case CTL_STDERR: case CTL_LOG: out_take(b, 2, p, n); break;
 	case CTL_TTY: out_put(&b->out[0], p, n); break;
 	case CTL_TRACE: out_put(&b->out[b->out[TRACE].fd >= 0 ? TRACE : 2], p, n); break;
 	case CTL_CREDIT: b->credit += v; break;
+	case CTL_CALL: take_call(b, p, n); break;
+	case CTL_UNREAD:
+		if (b->file[0])
+			lseek(0, -(off_t)v, SEEK_CUR);
+		break;
 	case CTL_EXIT:
 		b->done = true;
 		b->status = v == CTL_EXIT_PANIC ? GUEST_PANIC : (int)v;
@@ -333,9 +425,11 @@ static void greet(struct broker *b)
 	void *blob = boot_blob(b->run, &len);
 	uint8_t kinds[3];
 
-	for (int fd = 0; fd < 3; fd++)
-		kinds[fd] = (uint8_t)stdio_kind(b->run, fd);
-	b->stdin_eof = kinds[0] == 0 || kinds[0] == 3;
+	for (int fd = 0; fd < 3; fd++) {
+		kinds[fd] = stdio_byte(b->run, fd);
+		b->file[fd] = stdio_kind(b->run, fd) == STDIO_FILE;
+	}
+	b->stdin_eof = b->file[0] || stdio_kind(b->run, 0) == STDIO_CLOSED || stdio_kind(b->run, 0) == STDIO_NULL;
 	send_frame(b, CTL_BOOT, blob, len);
 	send_frame(b, CTL_STDIO, kinds, sizeof(kinds));
 	send_winsize(b);
@@ -345,7 +439,8 @@ static void greet(struct broker *b)
 /* The guest's stdin waits for no more than it granted, its output for us while we hold more than a little. */
 static void poll_once(struct broker *b, bool *alive)
 {
-	bool backlog = b->out[1].len - b->out[1].off > 262144 || b->out[2].len - b->out[2].off > 262144;
+	/* A program that is to end must be heard, though nobody takes its output. */
+	bool backlog = !b->end_signal && (b->out[1].len - b->out[1].off > 262144 || b->out[2].len - b->out[2].off > 262144);
 	struct pollfd p[8] = {
 		{ b->ctl, (short)((backlog ? 0 : POLLIN) | (out_empty(&b->to_guest) ? 0 : POLLOUT)), 0 },
 		{ b->sig, POLLIN, 0 },
@@ -393,6 +488,9 @@ static void flush_all(struct broker *b)
 {
 	struct signalfd_siginfo si;
 
+	/* As when a process is killed: what does not fit into the pipe now is lost with it. */
+	if (b->end_signal && WIFSIGNALED(b->status))
+		return;
 	while (!all_flushed(b)) {
 		struct pollfd p[5] = { { b->sig, POLLIN, 0 } };
 

@@ -78,7 +78,9 @@ void usage(FILE *to);
 char *boot_cmdline(const struct run *r);                /* words of core/boot.h; malloc'ed */
 void *boot_blob(const struct run *r, size_t *len);      /* malloc'ed */
 int boot_blob_fd(const struct run *r);                  /* a memfd that holds it, at offset 0, inherited */
-int stdio_kind(const struct run *r, int fd);            /* enum plat_stdio_kind */
+enum { STDIO_CLOSED, STDIO_STREAM, STDIO_TTY, STDIO_NULL, STDIO_FILE }; /* enum plat_stdio_kind: that header is the kernel's */
+int stdio_kind(const struct run *r, int fd);
+uint8_t stdio_byte(const struct run *r, int fd);        /* of CTL_STDIO: plat/ctl.h */
 
 /* files.c: where our own files are (beside the doppel binary). */
 char *own_file(const char *name);                       /* malloc'ed; exits with 125 when missing */
