@@ -9,8 +9,8 @@
  * CTL_FRAME_MAX, has lost the protocol: the channel is given up. A known frame of the wrong length and an unknown type
  * are ignored.
  *
- * Of a regular file on descriptor 0 the ring holds what small reads have asked for too much (READ_AHEAD): whatever depends
- * on the position, and the end, gives it back first (CTL_UNREAD).
+ * Of a regular file on descriptor 0 the ring holds what was read ahead of the program: whatever depends on the position,
+ * and the end, gives it back first (CTL_UNREAD).
  *
  * A host that goes away while the program runs is a hang-up: end of file, EPIPE and SIGHUP. */
 #include "core/lib/string.h"
@@ -26,7 +26,7 @@
 #define OUT_CHUNK    (32u << 10) /* payload of one output frame: some fit into the ring at a time, the host reads one
                                   * while the next is copied */
 #define OUT_MIN      4096u       /* no crumbs: less room than this counts as none */
-#define READ_AHEAD   4096u
+#define READ_AHEAD   4096u       /* at first; doubled while the program reads on */
 #define CREDIT_CHUNK (CTL_STDIN_CREDIT / 2)
 #define BOOT_WAIT_NS (30 * NSEC_PER_SEC)
 #define LOG_WAIT_NS  NSEC_PER_SEC
@@ -50,6 +50,7 @@ static struct {
 	uint32_t in_head, in_tail;        /* free running */
 	uint32_t ungranted;               /* bytes read for which the host has got no new credit */
 	bool eof;
+	uint32_t window;                  /* a read of a file asks for so much; 0: nothing read since it was given back */
 	enum { CALL_NONE, CALL_SENT, CALL_DONE } call;
 	char *reply;                      /* where the data of a reply goes, and what fits there */
 	size_t reply_room, reply_len;
@@ -127,6 +128,8 @@ static bool unread(void)
 	if (n && !frame_send(CTL_UNREAD, &n, sizeof n, true))
 		return false;
 	ctl.in_tail += n;
+	if (n)
+		ctl.window = 0;
 	return true;
 }
 
@@ -402,17 +405,18 @@ static bool call_send(struct stdfile_call c, const void *buf)
 /* Sends it, with a reader's ring or the caller's buffer for the data. */
 static void call_start(struct stdfile_call c, void *buf)
 {
-	bool ahead = reads_here(&c) && c.len < READ_AHEAD;
+	uint32_t window = MAX(ctl.window, READ_AHEAD);
+	bool ahead = reads_here(&c) && c.len < window;
 
 	if (!unread())
 		return;
-	if (ahead) {
-		c.len = READ_AHEAD;
-		ctl.in_head = ctl.in_tail = 0;
-	}
-	c.len = MIN(c.len, (uint64_t)STDFILE_MAX);
+	c.len = ahead ? window : MIN(c.len, (uint64_t)STDFILE_MAX);
 	if (!call_send(c, buf))
 		return;
+	if (ahead)
+		ctl.in_head = ctl.in_tail = 0;
+	if (reads_here(&c))
+		ctl.window = MIN(window * 2, STDFILE_MAX);
 	ctl.reply = ahead ? ctl.in : buf;
 	ctl.reply_room = c.op == STDFILE_READ || c.op >= STDFILE_STAT ? c.len : 0;
 	ctl.call = CALL_SENT;
