@@ -108,8 +108,12 @@ END_TEST
 
 static int along_path(const char **why)
 {
-	*why = NULL;
-	return exec_along_path(boot_params(), why);
+	struct attempt a = { 0 };
+
+	exec_along_path(boot_params(), &a);
+	*why = a.why;
+	kfree(a.path);
+	return a.err;
 }
 
 static void put_program(const char *path, const char *text, uint32_t mode)
@@ -138,6 +142,8 @@ START_TEST(search)
 	put_program("/two/prog", "text", 0755);
 	ERR(ENOEXEC, along_path(&why));
 	put_program("/two/prog", "#!/gone\n", 0755);
+	ERR(EACCES, along_path(&why)); /* of the first one, which was more */
+	OK(t_unlink("/one/prog"));
 	ERR(ENOENT, along_path(&why));
 	ck_assert_ptr_nonnull(strstr(why, "interpreter does not exist"));
 }
