@@ -143,8 +143,8 @@ static void set_root(struct run *r, const char *arg)
 		die(EXIT_DOPPEL, "--root %s: %s", arg, strerror(errno));
 	r->root = S_ISDIR(st.st_mode) ? path : NULL;
 	r->cpio = S_ISDIR(st.st_mode) ? NULL : path;
-	if (!r->cwd || r->cwd[0] != '/') /* removed, or not below this root: getcwd(3) */
-		die(EXIT_CANNOT_RUN, "the current directory cannot be found any more; choose one with -w");
+	if (!r->cwd)
+		r->cwd = xstrdup("/");
 }
 
 static void set_save(struct run *r, const char *arg)
