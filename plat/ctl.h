@@ -22,7 +22,7 @@ struct ctl_header {
 enum ctl_type {
 	CTL_BOOT = 1,    /* h→g: struct boot_blob and strings */
 	CTL_STDIO = 2,   /* h→g: three bytes for fds 0, 1, 2: CTL_KIND… */
-	CTL_STDIN = 3,   /* h→g: bytes; an empty frame is end of file (for a terminal: hang-up) */
+	CTL_STDIN = 3,   /* h→g: bytes; an empty frame is end of file */
 	CTL_WINSIZE = 4, /* h→g: uint16_t rows, cols */
 	CTL_SIGNAL = 5,  /* h→g: uint32_t signal number */
 	CTL_STDOUT = 6,  /* g→h: bytes for fd 1 */
@@ -36,6 +36,7 @@ enum ctl_type {
 	CTL_CALL = 14,   /* g→h: struct stdfile_call and what it writes; one at a time */
 	CTL_REPLY = 15,  /* h→g: int64_t result or -errno, and what was read */
 	CTL_UNREAD = 16, /* g→h: uint32_t bytes that the program did not read: fd 0's position goes back */
+	CTL_HANGUP = 17, /* h→g: the terminal on fd 0 is gone */
 };
 
 /* In a byte of CTL_STDIO. */

@@ -150,7 +150,7 @@ int plat_stdio_same(int fd);
 int plat_stdio_flags(int fd);
 
 /* Takes bytes from the host's standard input: a count, 0 at end of file, -EAGAIN if there is none now (IRQ_STDIO will
- * tell), -EIO. */
+ * tell), -EIO; the latter is a terminal's hang-up. */
 long plat_stdio_read(void *buf, size_t len);
 
 /* Hands bytes to the host's stream fd (1 or 2; for a terminal also 0): a count that may be short, -EAGAIN when the host

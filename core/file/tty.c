@@ -5,7 +5,8 @@
  * taken from the platform as it comes (tty_irq), so that ^C works when nobody reads; it is held back only while the
  * buffer is full of what a reader could take. Writers wait when the output buffer is full.
  *
- * End of input is a hang-up: reads then return 0, writes EIO, and the session gets SIGHUP.
+ * A hang-up: reads return 0, writes EIO, and the session gets SIGHUP. End of input (-t with an input that is no terminal) is
+ * as if ^D were typed again and again.
  * Missing: stopping jobs (SIGTTIN and SIGTTOU are sent, but signals that stop are ignored so far). */
 #include "core/file/tty.h"
 #include "core/file/file.h"
@@ -83,6 +84,16 @@ static void hang_up(void)
 	waitq_wake_all(&tty.wr, 0);
 }
 
+/* A line that was begun is all there will be of it. */
+static void end_of_input(void)
+{
+	tty.input = false;
+	tty.eof = true;
+	if (canonical() && tty.head != tty.canon_head)
+		tty_in_char(tty.tio.cc[VEOF]);
+	waitq_wake_all(&tty.rd, POLLIN | POLLRDNORM);
+}
+
 static void in_pull(void)
 {
 	char buf[128];
@@ -96,8 +107,12 @@ static void in_pull(void)
 		r = plat_stdio_read(buf, MIN(room, sizeof(buf)));
 		if (r == -EAGAIN)
 			break;
-		if (r <= 0) {
+		if (r < 0) {
 			hang_up();
+			break;
+		}
+		if (r == 0) {
+			end_of_input();
 			break;
 		}
 		for (long i = 0; i < r; i++)
@@ -205,13 +220,13 @@ static long read_raw(struct uio *u)
 /* Sleeps for input: 0, -EAGAIN, -EINTR, -ETIMEDOUT. */
 static int await_input(struct file *f, uint64_t deadline)
 {
-	if (in_ready(false) || tty.hung)
+	if (in_ready(false) || tty.hung || tty.eof)
 		return 0;
 	if (deadline == 0)
 		return -ETIMEDOUT;
 	if (file_nonblock(f))
 		return -EAGAIN;
-	return wait_event(&tty.rd, in_ready(false) || tty.hung, deadline);
+	return wait_event(&tty.rd, in_ready(false) || tty.hung || tty.eof, deadline);
 }
 
 static uint64_t deciseconds(unsigned n) { return n ? clock_mono() + n * 100 * NSEC_PER_MSEC : TIME_NEVER; }
@@ -324,7 +339,7 @@ static unsigned tty_poll(struct file *f, struct poll_table *pt)
 	poll_wait(pt, &tty.wr);
 	if (tty.hung)
 		return POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDNORM | POLLWRNORM;
-	if (in_ready(true))
+	if (in_ready(true) || tty.eof)
 		ev |= POLLIN | POLLRDNORM;
 	if (tty_out_used() < OUT_LOW && !tty.stopped)
 		ev |= POLLOUT | POLLWRNORM;

@@ -23,6 +23,7 @@ struct winsize_k {
 
 struct tty {
 	bool present, input, hung;
+	bool eof;             /* no more input will come; output goes on */
 	int out_fd;           /* the platform's stream that output goes to */
 	struct termios_k tio;
 	struct winsize_k ws;

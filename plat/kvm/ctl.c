@@ -49,7 +49,7 @@ static struct {
 	char *in;                         /* CTL_STDIN_CREDIT bytes: standard input not read yet */
 	uint32_t in_head, in_tail;        /* free running */
 	uint32_t ungranted;               /* bytes read for which the host has got no new credit */
-	bool eof;
+	bool eof, hung;
 	uint32_t window;                  /* a read of a file asks for so much; 0: nothing read since it was given back */
 	enum { CALL_NONE, CALL_SENT, CALL_DONE } call;
 	char *reply;                      /* where the data of a reply goes, and what fits there */
@@ -254,6 +254,10 @@ static void frame_end(struct frame_parser *p)
 			ctl.events |= IRQ_STDIO;
 		}
 		break;
+	case CTL_HANGUP:
+		ctl.hung = true;
+		ctl.events |= IRQ_STDIO;
+		break;
 	case CTL_WINSIZE:
 		if (len == 4) {
 			ctl.rows = (uint16_t)v;
@@ -301,6 +305,7 @@ void ctl_gone(void)
 {
 	ctl.gone = true;
 	ctl.eof = true;
+	ctl.hung = ctl.kind[0] == PLAT_STDIO_TTY;
 	ctl.signals |= 1ull << (SIGHUP - 1);
 	ctl.events |= IRQ_STDIO | IRQ_SIGNAL;
 }
@@ -368,6 +373,8 @@ long plat_stdio_read(void *buf, size_t len)
 
 	if (len == 0)
 		return 0;
+	if (n == 0 && ctl.hung)
+		return -EIO;
 	if (n == 0)
 		return ctl.eof || !ctl.open ? 0 : -EAGAIN;
 	n = MIN(len, (size_t)n);

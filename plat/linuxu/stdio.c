@@ -31,6 +31,7 @@ static struct stream {
 	enum plat_stdio_kind kind;
 	enum how how;
 	int fd, flags, same;
+	bool terminal; /* really */
 	bool in_wanted, out_wanted;
 } streams[3];
 
@@ -84,7 +85,8 @@ static void stream_find(struct stream *s, int fd)
 		s->kind = PLAT_STDIO_NULL;
 		return;
 	}
-	if (is_tty(fd))
+	s->terminal = is_tty(fd);
+	if (s->terminal)
 		s->kind = PLAT_STDIO_TTY;
 	s->how = HOW_POLL;
 	if (s->kind == PLAT_STDIO_TTY || S_ISFIFO(st.mode)) {
@@ -177,6 +179,8 @@ long plat_stdio_read(void *buf, size_t len)
 		streams_tick();
 		return r;
 	}
+	if (r == 0 && s->terminal)
+		return -EIO; /* it was hung up */
 	return r < 0 ? -EIO : r;
 }
 

@@ -25,7 +25,7 @@ struct fake_stream {
 enum plat_stdio_kind fake_stdio_kind[3];
 static char *stdin_data;
 static size_t stdin_len, stdin_off;
-static bool stdin_end;
+static bool stdin_end, stdin_hung;
 static struct fake_stream streams[3];
 static int signals[64];
 static unsigned nsignals;
@@ -55,12 +55,18 @@ void fake_stdin_eof(void)
 	fake_irq(IRQ_STDIO);
 }
 
+void fake_stdin_hangup(void)
+{
+	stdin_hung = true;
+	fake_irq(IRQ_STDIO);
+}
+
 long plat_stdio_read(void *buf, size_t len)
 {
 	size_t n = stdin_len - stdin_off;
 
 	if (n == 0)
-		return stdin_end ? 0 : -EAGAIN;
+		return stdin_hung ? -EIO : stdin_end ? 0 : -EAGAIN;
 	n = n < len ? n : len;
 	memcpy(buf, stdin_data + stdin_off, n);
 	stdin_off += n;
@@ -287,7 +293,7 @@ void fake_io_reset(void)
 	free(stdin_data);
 	stdin_data = NULL;
 	stdin_len = stdin_off = 0;
-	stdin_end = false;
+	stdin_end = stdin_hung = false;
 	fake_file_slow = file_asked = false;
 	fake_file_fail = 0;
 	nsignals = 0;

@@ -66,6 +66,7 @@ extern unsigned long fake_idle_calls;
 extern enum plat_stdio_kind fake_stdio_kind[3];
 void fake_stdin_put(const void *data, size_t len); /* raises IRQ_STDIO */
 void fake_stdin_eof(void);
+void fake_stdin_hangup(void);                      /* of a terminal */
 const char *fake_out_data(int fd, size_t *len);    /* what was written to fd 1 or 2 (0: a terminal's) */
 void fake_out_reset(int fd);
 void fake_out_room(int fd, size_t room);           /* accepts so many more bytes, then -EAGAIN */

@@ -421,6 +421,25 @@ START_TEST(end_of_file)
 }
 END_TEST
 
+START_TEST(hang_up_of_the_terminal)
+{
+	char b[8];
+
+	boot_with(ttys);
+	host_sends_now(CTL_STDIN, "last", 4);
+	host_sends_now(CTL_HANGUP, NULL, 0);
+	ck_assert_uint_eq(ctl_events(false), IRQ_STDIO);
+	ck_assert_int_eq(plat_stdio_read(b, 8), 4);
+	ck_assert_int_eq(plat_stdio_read(b, 8), -EIO);
+	setup();
+	boot_with(ttys);
+	host_sends_now(CTL_STDIN, NULL, 0);
+	ck_assert_int_eq(plat_stdio_read(b, 8), 0);
+	ctl_gone();
+	ck_assert_int_eq(plat_stdio_read(b, 8), -EIO);
+}
+END_TEST
+
 START_TEST(signals_and_sizes)
 {
 	static const uint32_t bad[] = { 0, 65, 0xffffffff };
@@ -832,6 +851,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, credit_is_not_lost);
 	tcase_add_test(tc, stdin_overflow_ends_the_channel);
 	tcase_add_test(tc, end_of_file);
+	tcase_add_test(tc, hang_up_of_the_terminal);
 	tcase_add_test(tc, signals_and_sizes);
 	tcase_add_test(tc, host_gone);
 	tcase_add_test(tc, stdout_and_stderr);

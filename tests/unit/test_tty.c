@@ -276,7 +276,8 @@ END_TEST
 static void type_line(void) { fake_stdin_put("typed\n", 6); }
 static void type_char(void) { fake_stdin_put("x", 1); }
 static void type_start(void) { fake_stdin_put("\x11", 1); }
-static void hang_up(void) { fake_stdin_eof(); }
+static void hang_up(void) { fake_stdin_hangup(); }
+static void end_input(void) { fake_stdin_eof(); }
 
 START_TEST(reader_waits)
 {
@@ -554,12 +555,12 @@ END_TEST
 
 /* ---- hang-up ---- */
 
-START_TEST(end_of_input_hangs_up)
+START_TEST(hang_up_ends_all)
 {
 	int n;
 
 	type("last\n");
-	fake_stdin_eof();
+	fake_stdin_hangup();
 	plat_poll();
 	ck_assert(took_signal(SIGHUP));
 	ck_assert_uint_eq(file_poll(f, NULL), IN | OUT | POLLERR | POLLHUP);
@@ -579,6 +580,34 @@ START_TEST(hang_up_wakes_a_reader)
 	ck_assert_int_eq(f_read(f, buf, 100), 0);
 	current_thread()->sig_mask = 0;
 	ck_assert(took_signal(SIGHUP));
+}
+END_TEST
+
+/* An input that is no terminal ends, and the program goes on. */
+START_TEST(end_of_input)
+{
+	type("line\nunfinished");
+	fake_stdin_eof();
+	plat_poll();
+	ck_assert(!took_signal(SIGHUP));
+	ck_read("line\n");
+	ck_read("unfinished");
+	ck_assert_uint_eq(file_poll(f, NULL), IN | OUT);
+	f->flags &= ~O_NONBLOCK;
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(f_read(f, buf, 100), 0);
+	tio.lflag &= ~(uint32_t)ICANON;
+	set();
+	ck_assert_int_eq(f_read(f, buf, 100), 0);
+	ck_assert_int_eq(f_write(f, "x", 1), 1);
+}
+END_TEST
+
+START_TEST(end_of_input_wakes_a_reader)
+{
+	f->flags &= ~O_NONBLOCK;
+	meanwhile(end_input);
+	ck_assert_int_eq(f_read(f, buf, 100), 0);
 }
 END_TEST
 
@@ -763,8 +792,10 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, output_processing);
 	tcase_add_test(tc, slow_terminal);
 	tcase_add_test(tc, flushing);
-	tcase_add_test(tc, end_of_input_hangs_up);
+	tcase_add_test(tc, hang_up_ends_all);
 	tcase_add_test(tc, hang_up_wakes_a_reader);
+	tcase_add_test(tc, end_of_input);
+	tcase_add_test(tc, end_of_input_wakes_a_reader);
 	tcase_add_test(tc, sessions);
 	tcase_add_test(tc, background);
 	tcase_add_test(tc, opening_by_name);

@@ -53,6 +53,7 @@ struct broker {
 	size_t in_len, in_cap;
 	uint32_t credit;     /* bytes of stdin the guest accepts */
 	bool stdin_eof;
+	bool terminal;       /* stdin is one: its end is a hang-up */
 	bool file[3];        /* a regular file: the guest asks (CTL_CALL) */
 	bool done;
 	int status;
@@ -297,6 +298,8 @@ static void read_stdin(struct broker *b)
 	if (n <= 0) {
 		b->stdin_eof = true;
 		n = 0;
+		if (b->terminal)
+			send_frame(b, CTL_HANGUP, NULL, 0);
 	}
 	send_frame(b, CTL_STDIN, buf, (size_t)n);
 	b->credit -= (uint32_t)n;
@@ -527,6 +530,7 @@ int broker_run(const struct run *r, int ctl_fd, int monitor_fd)
 
 	if (r->trace_file && (trace = open(r->trace_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0)
 		die(EXIT_DOPPEL, "%s: %s", r->trace_file, strerror(errno));
+	b.terminal = isatty(0);
 	out_open(&b.out[0], 0);
 	out_open(&b.out[TRACE], trace);
 	out_open(&b.out[1], 1);
