@@ -38,7 +38,7 @@ struct run {
 	uint32_t uid, gid;
 	uint32_t *groups;
 	size_t ngroups;
-	bool stdin_open, tty;
+	bool tty;
 	struct share *shares;
 	size_t nshares;
 	char *root;          /* host directory, "/" by default; or NULL with cpio set */

@@ -27,7 +27,8 @@ void usage(FILE *to)
 	      "  -e K=V | -e K         set, or pass on, an environment variable (default: the caller's environment)\n"
 	      "  -w DIR                working directory (default: the caller's)\n"
 	      "  -u USER[:GROUP]       run as this user (default: the caller)\n"
-	      "  -i, -t                keep stdin open; give the program a terminal (both found out by default)\n"
+	      "  -t                    give the program a terminal, though doppel has none (default: if doppel has one)\n"
+	      "  -i                    accepted for habit: stdin is always the program's\n"
 	      "  -v HOST:GUEST[:ro]    mount a host directory or file; writes reach the host\n"
 	      "  --root DIR|CPIO       the root file system (default: the host's, read-only, under an overlay)\n"
 	      "  --save DIR            at exit, write the overlay's changes below DIR\n"
@@ -289,7 +290,7 @@ static void take_option(struct run *r, int c, const char *arg)
 		r->cwd = xstrdup(arg);
 		break;
 	case 'u': set_user(r, arg); break;
-	case 'i': r->stdin_open = true; break;
+	case 'i': break;
 	case 't': r->tty = true; break;
 	case 'v': add_share(r, arg); break;
 	case OPT_ROOT: set_root(r, arg); break;
