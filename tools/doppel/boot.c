@@ -137,6 +137,19 @@ int boot_blob_fd(const struct run *r)
 	return fd;
 }
 
+char *boot_blob_file(const struct run *r)
+{
+	char *path = xasprintf("%s/doppel-boot.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	int fd = mkstemp(path);
+	size_t len;
+	void *blob = boot_blob(r, &len);
+
+	if (fd < 0 || write(fd, blob, len) != (ssize_t)len || close(fd))
+		die(EXIT_DOPPEL, "%s: %s", path, strerror(errno));
+	free(blob);
+	return path;
+}
+
 int stdio_kind(const struct run *r, int fd)
 {
 	struct stat st;

@@ -54,7 +54,8 @@ struct run {
 	char *machine;       /* QEMU machine; NULL: microvm */
 	struct strings qemu_args;    /* --x-qemu=ARG: further QEMU arguments, for measurements and tests */
 	struct strings runner_flags; /* --x-runner=FLAG: further flags for the linuxu runner, for tests */
-	char *command;               /* --x-command=TEXT: what --dry-run printed, changed by hand; run instead */
+	char *connect;               /* --x-connect=PATH: the control channel of a QEMU that runs already */
+	struct strings words;        /* all arguments as they were given, but for --dry-run */
 	char **argv;         /* program and arguments */
 	int argc;
 };
@@ -78,6 +79,7 @@ void usage(FILE *to);
 char *boot_cmdline(const struct run *r);                /* words of core/boot.h; malloc'ed */
 void *boot_blob(const struct run *r, size_t *len);      /* malloc'ed */
 int boot_blob_fd(const struct run *r);                  /* a memfd that holds it, at offset 0, inherited */
+char *boot_blob_file(const struct run *r);              /* a new file that holds it, in TMPDIR, for us only; malloc'ed */
 enum { STDIO_CLOSED, STDIO_STREAM, STDIO_TTY, STDIO_NULL, STDIO_FILE }; /* enum plat_stdio_kind: that header is the kernel's */
 int stdio_kind(const struct run *r, int fd);
 uint8_t stdio_byte(const struct run *r, int fd);        /* of CTL_STDIO: plat/ctl.h */
@@ -91,7 +93,8 @@ void linuxu_command(const struct run *r, struct strings *cmd); /* appends the ru
 int run_kvm(struct run *r);
 int run_gdb(struct run *r);
 
-/* kvm.c: the QEMU command line. ctl_fd and log_fd are inherited by QEMU (-1: none). */
+/* kvm.c: the QEMU command line. Descriptors are inherited by QEMU; -1: no monitor, a log on stdout, and a control channel that
+ * waits on a socket. */
 void kvm_command(const struct run *r, struct strings *cmd, int ctl_fd, int monitor_fd, int log_fd, bool use_kvm);
 bool kvm_usable(const char **why);                      /* CPU has vmx or svm and /dev/kvm opens */
 

@@ -12,12 +12,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define QEMU "qemu-system-x86_64"
-#define DRY_CTL_FD 3 /* the control channel in the command that --dry-run prints */
+#define CONNECT_MS 30000 /* how long --x-connect waits for QEMU's socket */
 #define CMDLINE_MAX 4095u     /* plat/kvm/mem.c's, without the NUL */
 #define CMDLINE_DEVICES 400u /* what QEMU may add of it: a word for each of microvm's devices */
 #define MICROVM_DEVICES 8u
@@ -115,7 +116,8 @@ static void platform_words(const struct run *r, FILE *f, bool use_kvm)
 	if (use_kvm && kvm_emulated())
 		fputs(EMULATED_WORDS, f);
 	clock_gettime(CLOCK_REALTIME, &now);
-	fprintf(f, " epoch=%lld%09ld", (long long)now.tv_sec, now.tv_nsec);
+	if (!r->dry_run) /* which runs later: the guest asks its clock chip */
+		fprintf(f, " epoch=%lld%09ld", (long long)now.tv_sec, now.tv_nsec);
 }
 
 static char *append_words(const struct run *r, bool use_kvm)
@@ -136,11 +138,24 @@ static char *append_words(const struct run *r, bool use_kvm)
 	return s;
 }
 
-/* The control channel or the monitor: one end of a socket pair, inherited. */
+/* Where QEMU waits for the other end of the control channel, in the command of --dry-run. */
+static char *dry_socket(void)
+{
+	return xasprintf("%s/doppel-ctl.%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid());
+}
+
+/* The control channel or the monitor: one end of a socket pair, inherited; without one a socket by name. */
 static void add_socket(struct strings *cmd, const char *id, int fd)
 {
+	char *path = fd < 0 ? dry_socket() : NULL, *word = path ? escape(path) : NULL;
+
 	strings_add(cmd, "-chardev");
-	strings_addf(cmd, "socket,id=%s,fd=%d", id, fd);
+	if (path)
+		strings_addf(cmd, "socket,id=%s,path=%s,server=on,wait=on", id, word);
+	else
+		strings_addf(cmd, "socket,id=%s,fd=%d", id, fd);
+	free(path);
+	free(word);
 }
 
 void kvm_command(const struct run *r, struct strings *cmd, int ctl_fd, int monitor_fd, int log_fd, bool use_kvm)
@@ -164,13 +179,11 @@ void kvm_command(const struct run *r, struct strings *cmd, int ctl_fd, int monit
 		strings_add(cmd, "stdio");
 	strings_add(cmd, "-device");
 	strings_add(cmd, "isa-debug-exit,iobase=0xf4,iosize=1");
-	if (ctl_fd >= 0) {
-		add_socket(cmd, "ctl", ctl_fd);
-		strings_add(cmd, "-device");
-		strings_add(cmd, pci ? "virtio-serial-pci,max_ports=2" : "virtio-serial-device,max_ports=2");
-		strings_add(cmd, "-device");
-		strings_add(cmd, "virtserialport,chardev=ctl,name=doppel");
-	}
+	add_socket(cmd, "ctl", ctl_fd);
+	strings_add(cmd, "-device");
+	strings_add(cmd, pci ? "virtio-serial-pci,max_ports=2" : "virtio-serial-device,max_ports=2");
+	strings_add(cmd, "-device");
+	strings_add(cmd, "virtserialport,chardev=ctl,name=doppel");
 	if (monitor_fd >= 0) {
 		add_socket(cmd, "monitor", monitor_fd);
 		strings_add(cmd, "-mon"), strings_add(cmd, "chardev=monitor,mode=control");
@@ -226,7 +239,7 @@ static void check_before(const struct run *r)
 	check_exports(r);
 	if (r->mem < GUEST_RAM_MIN)
 		die(EXIT_DOPPEL, "-m: a guest needs at least %u KiB", GUEST_RAM_MIN >> 10);
-	if (!r->command && !in_path(QEMU))
+	if (!in_path(QEMU))
 		die(EXIT_DOPPEL, QEMU " is not installed; apt-get install qemu-system-x86 (doppel doctor)");
 }
 
@@ -308,31 +321,46 @@ static int post_mortem(const struct run *r, int status, int qemu_status, int log
 	return EXIT_DOPPEL;
 }
 
+/* QEMU waits on its socket for what the guest is told and where its output goes: that is ours, by the same words. */
 static void dry_run(const struct run *r, bool use_kvm)
 {
-	struct strings cmd = { 0 };
+	struct strings cmd = { 0 }, other = { 0 };
+	char *path = dry_socket();
 
-	kvm_command(r, &cmd, DRY_CTL_FD, -1, -1, use_kvm);
+	kvm_command(r, &cmd, -1, -1, -1, use_kvm);
 	print_command(stdout, &cmd);
 	putchar('\n');
+	strings_add(&other, own_file("doppel"));
+	strings_add(&other, "run");
+	strings_addf(&other, "--x-connect=%s", path);
+	for (size_t i = 0; i < r->words.n; i++)
+		strings_add(&other, r->words.v[i]);
+	fputs("doppel: it waits for the other end of its control channel; in another shell:\n", stderr);
+	print_command(stderr, &other);
+	fputc('\n', stderr);
+	free(path);
 }
 
-/* --x-command: a shell runs what --dry-run printed; the control channel has the number that it says. */
-static void shell_command(const struct run *r, struct strings *cmd, int *ours, int *theirs)
+/* --x-connect: QEMU runs elsewhere and offers its end of the channel by name. */
+static int run_connected(const struct run *r)
 {
-	int high = fcntl(*ours, F_DUPFD_CLOEXEC, DRY_CTL_FD + 1);
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int ctl = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), status = -1;
 
-	if (high < 0 || dup2(*theirs, DRY_CTL_FD) < 0)
-		die(EXIT_DOPPEL, "--x-command: %s", strerror(errno));
-	if (*ours != DRY_CTL_FD)
-		close(*ours);
-	if (*theirs != DRY_CTL_FD)
-		close(*theirs);
-	*ours = high;
-	*theirs = DRY_CTL_FD;
-	strings_add(cmd, "/bin/sh");
-	strings_add(cmd, "-c");
-	strings_addf(cmd, "exec %s", r->command);
+	if (ctl < 0 || strlen(r->connect) >= sizeof(a.sun_path))
+		die(EXIT_DOPPEL, "--x-connect=%s: %s", r->connect, strerror(ctl < 0 ? errno : ENAMETOOLONG));
+	strcpy(a.sun_path, r->connect);
+	for (int ms = 0; ms < CONNECT_MS && (status = connect(ctl, (void *)&a, sizeof(a))); ms += 10)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	if (status)
+		die(EXIT_DOPPEL, "--x-connect=%s: %s", r->connect, strerror(errno));
+	tty_raw(r);
+	status = broker_run(r, ctl, -1);
+	tty_restore();
+	unlink(r->connect); /* QEMU leaves it when the guest ends by its exit port */
+	if (status < 0)
+		die(EXIT_DOPPEL, "the guest ended without a status");
+	return wait_status_to_exit(status);
 }
 
 int run_kvm(struct run *r)
@@ -345,20 +373,19 @@ int run_kvm(struct run *r)
 		dry_run(r, use_kvm);
 		return 0;
 	}
+	if (r->connect)
+		return run_connected(r);
 	check_before(r);
 	int ctl = open_channel(&ctl_qemu);
 
 	/* Under a debugger the guest is stopped all the time, and that is no failure. */
-	if (!r->gdb && !r->command)
+	if (!r->gdb)
 		monitor = open_channel(&monitor_qemu);
 	int log_fd = memfd_create("doppel-serial", 0), err_fd = memfd_create("doppel-qemu", MFD_CLOEXEC);
 
 	if (log_fd < 0 || err_fd < 0)
 		die(EXIT_DOPPEL, "cannot set up the guest's log: %s", strerror(errno));
-	if (r->command)
-		shell_command(r, &cmd, &ctl, &ctl_qemu);
-	else
-		kvm_command(r, &cmd, ctl_qemu, monitor_qemu, log_fd, use_kvm);
+	kvm_command(r, &cmd, ctl_qemu, monitor_qemu, log_fd, use_kvm);
 	if (r->verbose) {
 		fputs("doppel: ", stderr);
 		print_command(stderr, &cmd);

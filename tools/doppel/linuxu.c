@@ -114,41 +114,38 @@ static int supervise(const struct run *r, const struct strings *cmd)
 	return wait_status_to_exit(status);
 }
 
-/* The command with the descriptors that it needs, as a shell opens them; the boot data is `doppel run --x-command`'s. */
+static void print_redirection(int fd, const char *op, const char *path)
+{
+	struct strings word = { 0 };
+
+	strings_add(&word, path);
+	printf(" %d%s", fd, op);
+	print_command(stdout, &word);
+}
+
+/* The command with the files that it needs, for a shell. A terminal it takes as it is: somebody has to make it raw. */
 static void dry_run(const struct run *r)
 {
-	struct strings cmd = { 0 }, files = { 0 };
+	struct strings cmd = { 0 };
+	char *blob = boot_blob_file(r);
 
 	runner_command(r, &cmd);
 	pass_fd(&cmd, "--blob-fd", DRY_BLOB_FD, "boot data");
 	if (r->cpio)
-		pass_fd(&cmd, "--initrd-fd", DRY_INITRD_FD, r->cpio), strings_add(&files, r->cpio);
+		pass_fd(&cmd, "--initrd-fd", DRY_INITRD_FD, r->cpio);
 	if (r->trace_file)
 		pass_fd(&cmd, "--trace-fd", DRY_TRACE_FD, r->trace_file);
 	if (r->tty)
 		strings_add(&cmd, "--tty");
 	print_command(stdout, &cmd);
+	print_redirection(DRY_BLOB_FD, "<", blob);
 	if (r->cpio)
-		printf(" %d<", DRY_INITRD_FD), print_command(stdout, &files);
-	if (r->trace_file) {
-		struct strings trace = { 0 };
-
-		strings_add(&trace, r->trace_file);
-		printf(" %d>", DRY_TRACE_FD), print_command(stdout, &trace);
-	}
+		print_redirection(DRY_INITRD_FD, "<", r->cpio);
+	if (r->trace_file)
+		print_redirection(DRY_TRACE_FD, ">", r->trace_file);
 	putchar('\n');
-}
-
-/* --x-command: a shell runs what dry_run() printed, with the boot data at its number. */
-static void shell_command(const struct run *r, struct strings *cmd)
-{
-	int fd = boot_blob_fd(r);
-
-	if (fd != DRY_BLOB_FD && (dup2(fd, DRY_BLOB_FD) < 0 || close(fd)))
-		die(EXIT_DOPPEL, "--x-command: %s", strerror(errno));
-	strings_add(cmd, "/bin/sh");
-	strings_add(cmd, "-c");
-	strings_addf(cmd, "exec %s", r->command);
+	warn_("arguments, environment and directory are in %s; remove it when done", blob);
+	free(blob);
 }
 
 int run_linuxu(struct run *r)
@@ -161,10 +158,7 @@ int run_linuxu(struct run *r)
 	}
 	if (r->mem < RAM_MIN)
 		die(EXIT_DOPPEL, "-m: the kernel needs at least %u KiB", RAM_MIN >> 10);
-	if (r->command)
-		shell_command(r, &cmd);
-	else
-		linuxu_command(r, &cmd);
+	linuxu_command(r, &cmd);
 	if (r->verbose) {
 		fputs("doppel: ", stderr);
 		print_command(stderr, &cmd);

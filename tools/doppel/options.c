@@ -39,7 +39,7 @@ void usage(FILE *to)
 	      "                        then error=ENAME, retval=N, signal=SIG, delay_enter=T, delay_exit=T, when=N[..M][+[STEP]]\n"
 	      "  --gdb[=PORT]          debug kernel and program with gdb; with PORT (kvm) wait for a remote gdb\n"
 	      "  --machine TYPE        kvm: QEMU machine microvm (default), q35 or pc\n"
-	      "  --dry-run             print the command that would run\n"
+	      "  --dry-run             print the command that would run, for a shell\n"
 	      "  --quiet               no notice about discarded changes\n"
 	      "  --verbose, --help, --version\n"
 	      "\n"
@@ -219,7 +219,7 @@ static void defaults(struct run *r)
 }
 
 enum { OPT_ON = 256, OPT_ACCEL, OPT_ROOT, OPT_SAVE, OPT_RING0, OPT_NO_ASLR, OPT_TRACE, OPT_INJECT, OPT_GDB, OPT_DRY_RUN,
-       OPT_VERBOSE, OPT_HELP, OPT_VERSION, OPT_MACHINE, OPT_QUIET, OPT_X_RUNNER, OPT_X_GDB, OPT_X_QEMU, OPT_X_COMMAND };
+       OPT_VERBOSE, OPT_HELP, OPT_VERSION, OPT_MACHINE, OPT_QUIET, OPT_X_RUNNER, OPT_X_GDB, OPT_X_QEMU, OPT_X_CONNECT };
 
 static const struct option long_options[] = {
 	{ "on", required_argument, NULL, OPT_ON },          { "accel", required_argument, NULL, OPT_ACCEL },
@@ -234,7 +234,7 @@ static const struct option long_options[] = {
 	{ "user", required_argument, NULL, 'u' },           { "volume", required_argument, NULL, 'v' },
 	{ "x-runner", required_argument, NULL, OPT_X_RUNNER },
 	{ "x-qemu", required_argument, NULL, OPT_X_QEMU },
-	{ "x-command", required_argument, NULL, OPT_X_COMMAND },
+	{ "x-connect", required_argument, NULL, OPT_X_CONNECT },
 	{ "x-gdb", required_argument, NULL, OPT_X_GDB },
 	{ 0 },
 };
@@ -304,7 +304,7 @@ static void take_option(struct run *r, int c, const char *arg)
 	case OPT_VERBOSE: r->verbose = true; break;
 	case OPT_QUIET: r->quiet = true; break;
 	case OPT_X_QEMU: strings_add(&r->qemu_args, arg); break;
-	case OPT_X_COMMAND: r->command = xstrdup(arg); break;
+	case OPT_X_CONNECT: r->connect = xstrdup(arg); break;
 	case OPT_X_GDB: strings_add(&r->gdb_args, arg); break;
 	case OPT_X_RUNNER: strings_add(&r->runner_flags, arg); break;
 	case OPT_HELP: usage(stdout); exit(0);
@@ -323,6 +323,9 @@ void run_options(struct run *r, int argc, char **argv)
 		take_option(r, c, optarg);
 	if (optind >= argc)
 		die(EXIT_DOPPEL, "no program given; usage: doppel run [OPTIONS] [--] PROGRAM [ARGS…] (doppel --help)");
+	for (int i = 1; i < argc; i++)
+		if (i >= optind || strcmp(argv[i], "--dry-run"))
+			strings_add(&r->words, argv[i]);
 	r->argv = argv + optind;
 	r->argc = argc - optind;
 	if (!*r->argv[0])
