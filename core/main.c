@@ -57,17 +57,17 @@ static void take_identity(struct proc *p, const struct boot *b)
 	c = cred_copy(p->cred);
 	if (!c)
 		boot_refuse("no memory for the program's credentials");
-	c->ruid = c->euid = c->suid = c->fsuid = b->blob->uid;
-	c->rgid = c->egid = c->sgid = c->fsgid = b->blob->gid;
-	c->ngroups = b->blob->ngroups;
-	if (c->ngroups) {
-		c->groups = kmalloc(c->ngroups * sizeof(*c->groups));
-		if (!c->groups)
-			boot_refuse("no memory for %u groups", c->ngroups);
-		memcpy(c->groups, b->groups, c->ngroups * sizeof(*c->groups));
-	}
 	cred_put(p->cred);
 	p->cred = c;
+	c->ruid = c->euid = c->suid = c->fsuid = b->blob->uid;
+	c->rgid = c->egid = c->sgid = c->fsgid = b->blob->gid;
+	if (b->blob->ngroups) {
+		c->groups = kmalloc(b->blob->ngroups * sizeof(*c->groups));
+		if (!c->groups)
+			boot_refuse("no memory for %u groups", b->blob->ngroups);
+		c->ngroups = b->blob->ngroups;
+		memcpy(c->groups, b->groups, c->ngroups * sizeof(*c->groups));
+	}
 	p->fs->umask = b->blob->umask & 0777;
 	if (b->blob->rlimit_nofile)
 		p->rlimits[RLIMIT_NOFILE].cur = MIN(b->blob->rlimit_nofile, p->rlimits[RLIMIT_NOFILE].max);
