@@ -27,7 +27,7 @@ CORE_PROC := proc thread cred signal exit futex itimer
 CORE_FILE := file fdtable pipe eventfd timerfd signalfd memfd poll epoll lock stdio hostfile tty tty_line
 CORE_FS   := vfs dentry path perm namei open attr mount regular memfs memfs_data memfs_xattr tmpfs overlay overlay_save cpio shutdown \
              p9 p9_client p9_data p9_msg p9_name p9_node p9_xattr devfs textfs procfs procfs_pid procfs_stat procfs_sys cpuinfo sysfs
-CORE_NET  := unix
+CORE_NET  := socket unix unix_name unix_gc
 SHIM      := table errno_names trace trace_args trace_file trace_names trace_net trace_proc inject sys_copy sys_file sys_fs sys_futex \
              sys_ioctl sys_mem sys_misc sys_net sys_poll sys_proc sys_sched sys_signal sys_stat sys_time sys_xattr
 LOADER    := elf script auxv execve
@@ -43,7 +43,7 @@ KVM_S     := $(wildcard plat/kvm/*.S)
 # What frequent system calls, faults and interrupts run through is compiled for speed, all the rest for size.
 HOT       := core/sched core/timer core/wait core/trap core/x86_64/fpu core/lib/rbtree core/lib/string $(CORE_MM:%=core/mm/%) \
              $(addprefix core/file/,file fdtable pipe eventfd poll epoll) $(addprefix core/fs/,dentry path vfs regular memfs_data) \
-             core/proc/thread core/proc/signal core/proc/futex core/net/unix $(addprefix shim/,table sys_copy sys_file sys_mem sys_stat)
+             core/proc/thread core/proc/signal core/proc/futex $(addprefix shim/,table sys_copy sys_file sys_mem sys_stat)
 HOT_PLAT  := linuxu/trap linuxu/mem linuxu/time linuxu/patch kvm/trap kvm/mem kvm/time
 KOPT      := -Os
 KOPT_HOT  := -O2 -falign-functions=1 -fno-align-jumps -fno-align-loops -fno-align-labels # alignment would be 20 KiB

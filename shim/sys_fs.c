@@ -179,7 +179,7 @@ long sys_mknodat(int dirfd, uptr_t upath, uint32_t mode, uint64_t dev)
 	r = copyin_path(&path, upath);
 	if (r < 0)
 		return r;
-	r = vfs_mknod(dirfd, path, mode & (S_IFMT | MODE_BITS), dev & UINT32_MAX);
+	r = vfs_mknod(dirfd, path, mode & (S_IFMT | MODE_BITS), dev & UINT32_MAX, NULL);
 	kfree(path);
 	return r;
 }

@@ -1,51 +1,47 @@
-/* System calls on sockets. Today only connected AF_UNIX pairs exist (core/net/unix.c), so socket(2) refuses every
- * domain and calls on a pair that need a name fail as Linux has them fail on a connected socket.
- *
- * Control messages are turned here into struct unix_scm and back: SCM_RIGHTS (descriptors become file references) and
- * SCM_CREDENTIALS. Missing: AF_INET, AF_INET6, AF_NETLINK, names of AF_UNIX sockets, MSG_OOB. */
+/* System calls on sockets: addresses, options and control messages are copied in and out here, the rest is the family's
+ * (core/net/socket.h). Control messages are turned into struct scm and back: SCM_RIGHTS (descriptors become file references)
+ * and SCM_CREDENTIALS. Missing: AF_INET, AF_INET6, AF_NETLINK, MSG_OOB. */
 #include "core/lib/string.h"
-#include "core/net/unix.h"
+#include "core/net/socket.h"
 #include "shim/abi/fcntl.h"
 #include "shim/abi/socket.h"
 #include "shim/abi/structs.h"
 #include "shim/shim.h"
 
-#define SOCKADDR_MAX 128 /* sizeof(struct sockaddr_storage) */
+#define AF_MAX       46
+#define SOCK_MAX     11
 #define CONTROL_MAX  20480 /* as net.core.optmem_max */
 
 /* ---- making ---- */
 
-static int type_check(int type)
+static int type_check(int domain, int type)
 {
 	if (type & ~(0xf | SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;
-	type &= 0xf;
-	return type < SOCK_STREAM || type > 10 ? -EINVAL : 0;
+	if (domain < 0 || domain >= AF_MAX)
+		return -EAFNOSUPPORT;
+	return (type & 0xf) >= SOCK_MAX ? -EINVAL : 0;
 }
 
 long sys_socket(int domain, int type, int protocol)
 {
-	int r = type_check(type);
+	struct file *f;
+	int r = type_check(domain, type);
 
-	return r ? r : -EAFNOSUPPORT;
+	if (!r)
+		r = socket_new(domain, type & 0xf, protocol, type & SOCK_NONBLOCK, &f);
+	return r ? r : fd_publish(f, (type & SOCK_CLOEXEC) != 0);
 }
 
 long sys_socketpair(int domain, int type, int protocol, uptr_t out)
 {
 	struct file *a, *b;
-	int r = type_check(type), kind = type & 0xf;
+	int r = type_check(domain, type);
 
-	if (r)
-		return r;
-	if (domain != AF_UNIX)
-		return domain == AF_INET || domain == AF_INET6 || domain == AF_NETLINK ? -EOPNOTSUPP : -EAFNOSUPPORT;
-	if (protocol && protocol != AF_UNIX)
-		return -EPROTONOSUPPORT;
-	if (kind == SOCK_RAW) /* as Linux has it for AF_UNIX */
-		kind = SOCK_DGRAM;
-	if (kind != SOCK_STREAM && kind != SOCK_DGRAM && kind != SOCK_SEQPACKET)
-		return -ESOCKTNOSUPPORT;
-	r = unix_pair(kind, type & SOCK_NONBLOCK, &a, &b);
+	if (!r && (domain == AF_INET || domain == AF_INET6 || domain == AF_NETLINK))
+		return -EOPNOTSUPP;
+	if (!r)
+		r = socket_pair(domain, type & 0xf, protocol, type & SOCK_NONBLOCK, &a, &b);
 	return r ? r : fd_pair_publish(a, b, (type & SOCK_CLOEXEC) != 0, out);
 }
 
@@ -54,44 +50,46 @@ static int socket_get(int fd, struct file **out)
 {
 	int r = fd_get(fd, out);
 
-	if (r || file_is_unix(*out))
+	if (r || file_is_socket(*out))
 		return r;
 	file_put(*out);
 	return -ENOTSOCK;
 }
 
 /* An address that the program passes. */
-static int sockaddr_check(uptr_t addr, int len)
+static int sockaddr_in(struct sockaddr_k *a, uptr_t addr, int len)
 {
-	uint8_t buf[SOCKADDR_MAX];
-
 	if (len < 0 || len > SOCKADDR_MAX)
 		return -EINVAL;
-	return len && copyin(buf, addr, (size_t)len) ? -EFAULT : 0;
+	memset(a, 0, sizeof(*a));
+	a->len = (unsigned)len;
+	return len && copyin(&a->family, addr, (size_t)len) ? -EFAULT : 0;
 }
 
-static long named_call(int fd, uptr_t addr, int len, int answer)
+/* bind and connect. */
+static long named_call(int fd, uptr_t addr, int len, bool connects)
 {
+	struct sockaddr_k a;
 	struct file *f;
 	int r = socket_get(fd, &f);
 
 	if (r)
 		return r;
+	r = sockaddr_in(&a, addr, len);
+	if (!r)
+		r = connects ? socket_of(f)->ops->connect(f, &a) : socket_of(f)->ops->bind(f, &a);
 	file_put(f);
-	r = sockaddr_check(addr, len);
-	if (r)
-		return r;
-	return len < 2 ? -EINVAL : answer;
+	return r;
 }
 
 long sys_bind(int fd, uptr_t addr, int len)
 {
-	return named_call(fd, addr, len, -EOPNOTSUPP);
+	return named_call(fd, addr, len, false);
 }
 
 long sys_connect(int fd, uptr_t addr, int len)
 {
-	return named_call(fd, addr, len, -EISCONN);
+	return named_call(fd, addr, len, true);
 }
 
 long sys_listen(int fd, int backlog)
@@ -101,22 +99,60 @@ long sys_listen(int fd, int backlog)
 
 	if (r)
 		return r;
+	r = socket_of(f)->ops->listen(f, backlog);
 	file_put(f);
-	return -EINVAL;
+	return r;
+}
+
+/* As much of the address as there is room for; *ulen becomes its true length. */
+static long sockaddr_out(const struct sockaddr_k *a, uptr_t uaddr, uptr_t ulen)
+{
+	int room, len = (int)a->len;
+
+	if (copyin(&room, ulen, sizeof(room)))
+		return -EFAULT;
+	if (room < 0)
+		return -EINVAL;
+	if (copyout(uaddr, &a->family, (size_t)MIN(room, len)) || copyout(ulen, &len, sizeof(len)))
+		return -EFAULT;
+	return 0;
+}
+
+/* A connection whose peer's address cannot be told is lost, as on Linux. */
+static long accept_from(struct file *f, uptr_t addr, uptr_t len, int flags)
+{
+	struct sockaddr_k peer;
+	struct file *c;
+	long r = socket_of(f)->ops->accept(f, flags & SOCK_NONBLOCK, &c);
+
+	if (r)
+		return r;
+	if (addr) {
+		r = socket_of(c)->ops->name(c, true, &peer);
+		if (!r)
+			r = sockaddr_out(&peer, addr, len);
+	}
+	if (!r)
+		return fd_publish(c, (flags & SOCK_CLOEXEC) != 0);
+	file_put(c);
+	return r;
 }
 
 long sys_accept4(int fd, uptr_t addr, uptr_t len, int flags)
 {
 	struct file *f;
-	int r;
+	long r;
 
 	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
 		return -EINVAL;
 	r = socket_get(fd, &f);
 	if (r)
 		return r;
+	r = fd_room(); /* before a connection is taken */
+	if (!r)
+		r = accept_from(f, addr, len, flags);
 	file_put(f);
-	return -EINVAL;
+	return r;
 }
 
 long sys_accept(int fd, uptr_t addr, uptr_t len)
@@ -126,31 +162,17 @@ long sys_accept(int fd, uptr_t addr, uptr_t len)
 
 /* ---- names and options ---- */
 
-/* As much of the address as there is room for; *ulen becomes its true length. */
-static long sockaddr_out(const void *addr, int len, uptr_t uaddr, uptr_t ulen)
-{
-	int room;
-
-	if (copyin(&room, ulen, sizeof(room)))
-		return -EFAULT;
-	if (room < 0)
-		return -EINVAL;
-	if (copyout(uaddr, addr, (size_t)MIN(room, len)) || copyout(ulen, &len, sizeof(len)))
-		return -EFAULT;
-	return 0;
-}
-
 static long getname(int fd, bool peer, uptr_t uaddr, uptr_t ulen)
 {
-	uint8_t addr[SOCKADDR_MAX];
+	struct sockaddr_k a;
 	struct file *f;
 	int r = socket_get(fd, &f);
 
 	if (r)
 		return r;
-	r = unix_getname(f, peer, addr, sizeof(addr));
+	r = socket_of(f)->ops->name(f, peer, &a);
 	file_put(f);
-	return r < 0 ? r : sockaddr_out(addr, r, uaddr, ulen);
+	return r ? r : sockaddr_out(&a, uaddr, ulen);
 }
 
 long sys_getsockname(int fd, uptr_t addr, uptr_t len)
@@ -184,7 +206,7 @@ long sys_getsockopt(int fd, int level, int opt, uptr_t uval, uptr_t ulen)
 		goto out;
 	}
 	len = (unsigned)MIN(room, SOCKOPT_MAX);
-	r = unix_getsockopt(f, level, opt, val, &len);
+	r = socket_getsockopt(f, level, opt, val, &len);
 	if (!r && (copyout(uval, val, MIN(len, (unsigned)room)) || copyout(ulen, &len, sizeof(len))))
 		r = -EFAULT;
 out:
@@ -205,7 +227,7 @@ long sys_setsockopt(int fd, int level, int opt, uptr_t uval, int len)
 	else if (copyin(val, uval, (size_t)MIN(len, SOCKOPT_MAX)))
 		r = -EFAULT;
 	else
-		r = unix_setsockopt(f, level, opt, val, (unsigned)MIN(len, SOCKOPT_MAX));
+		r = socket_setsockopt(f, level, opt, val, (unsigned)MIN(len, SOCKOPT_MAX));
 	file_put(f);
 	return r;
 }
@@ -217,7 +239,7 @@ long sys_shutdown(int fd, int how)
 
 	if (r)
 		return r;
-	r = unix_shutdown(f, how);
+	r = socket_of(f)->ops->shutdown(f, how);
 	file_put(f);
 	return r;
 }
@@ -226,6 +248,7 @@ long sys_shutdown(int fd, int how)
 
 long sys_sendto(int fd, uptr_t buf, size_t len, int flags, uptr_t addr, int addrlen)
 {
+	struct sockaddr_k to = { 0 };
 	struct file *f;
 	struct uio u;
 	long r = socket_get(fd, &f);
@@ -234,24 +257,17 @@ long sys_sendto(int fd, uptr_t buf, size_t len, int flags, uptr_t addr, int addr
 		return r;
 	if (user_range_bad(buf, len)) {
 		r = -EFAULT;
-	} else if (!addr || !(r = sockaddr_check(addr, addrlen))) {
+	} else if (!addr || !(r = sockaddr_in(&to, addr, addrlen))) {
 		uio_user(&u, buf, MIN(len, RW_MAX), false);
-		r = unix_send(f, &u, flags, addr != 0, NULL);
+		r = socket_of(f)->ops->send(f, &u, flags, to.len ? &to : NULL, NULL);
 	}
 	file_put(f);
 	return r;
 }
 
-/* The sender of a pair has no name: an empty address. */
-static int no_address(uptr_t addr, uptr_t ulen)
-{
-	int zero = 0;
-
-	return addr && copyout(ulen, &zero, sizeof(zero)) ? -EFAULT : 0;
-}
-
 long sys_recvfrom(int fd, uptr_t buf, size_t len, int flags, uptr_t addr, uptr_t addrlen)
 {
+	struct sockaddr_k from = { 0 };
 	unsigned out_flags = 0;
 	struct file *f;
 	struct uio u;
@@ -263,9 +279,12 @@ long sys_recvfrom(int fd, uptr_t buf, size_t len, int flags, uptr_t addr, uptr_t
 		r = -EFAULT;
 	} else {
 		uio_user(&u, buf, MIN(len, RW_MAX), true);
-		r = unix_recv(f, &u, flags, &out_flags, NULL);
-		if (r >= 0 && no_address(addr, addrlen))
-			r = -EFAULT;
+		r = socket_of(f)->ops->recv(f, &u, flags, &out_flags, &from, NULL);
+		if (r >= 0 && addr) {
+			long err = sockaddr_out(&from, addr, addrlen);
+
+			r = err ? err : r;
+		}
 	}
 	file_put(f);
 	return r;
@@ -280,7 +299,7 @@ struct abi_ucred {
 
 #define CMSG_ALIGN(len) ALIGN_UP((size_t)(len), 8)
 
-static int scm_rights_in(struct unix_scm *scm, const int *fds, unsigned n)
+static int scm_rights_in(struct scm *scm, const int *fds, unsigned n)
 {
 	struct file **files;
 	int r;
@@ -303,7 +322,7 @@ static int scm_rights_in(struct unix_scm *scm, const int *fds, unsigned n)
 }
 
 /* Credentials may be stated only if they are one's own, but for root. */
-static int scm_cred_in(struct unix_scm *scm, const struct abi_ucred *u)
+static int scm_cred_in(struct scm *scm, const struct abi_ucred *u)
 {
 	const struct cred *c = cred_current();
 
@@ -317,7 +336,7 @@ static int scm_cred_in(struct unix_scm *scm, const struct abi_ucred *u)
 	return 0;
 }
 
-static int scm_parse(struct unix_scm *scm, const char *control, size_t len)
+static int scm_parse(struct scm *scm, const char *control, size_t len)
 {
 	size_t at = 0;
 	int r = 0;
@@ -340,7 +359,7 @@ static int scm_parse(struct unix_scm *scm, const char *control, size_t len)
 	return r;
 }
 
-static int scm_in(struct unix_scm *scm, const struct abi_msghdr *m)
+static int scm_in(struct scm *scm, const struct abi_msghdr *m)
 {
 	char *control;
 	int r;
@@ -390,7 +409,7 @@ static long control_put(struct control_out *c, int type, const void *body, size_
 }
 
 /* Received files become descriptors, as many as there is room to tell of. */
-static int rights_out(struct control_out *c, struct unix_scm *scm, bool cloexec)
+static int rights_out(struct control_out *c, struct scm *scm, bool cloexec)
 {
 	size_t room = c->left > sizeof(struct abi_cmsghdr) ? (c->left - sizeof(struct abi_cmsghdr)) / sizeof(int) : 0;
 	unsigned n = (unsigned)MIN((size_t)scm->nfiles, room), got = 0;
@@ -412,11 +431,11 @@ static int rights_out(struct control_out *c, struct unix_scm *scm, bool cloexec)
 	return r;
 }
 
-static int scm_out(struct control_out *c, struct file *f, struct unix_scm *scm, bool cloexec)
+static int scm_out(struct control_out *c, struct file *f, struct scm *scm, bool cloexec)
 {
 	struct abi_ucred u = { scm->pid, scm->uid, scm->gid };
 
-	if (unix_passcred(f) && control_put(c, SCM_CREDENTIALS, &u, sizeof(u)) < 0)
+	if (socket_flag(socket_of(f), SO_PASSCRED) && control_put(c, SCM_CREDENTIALS, &u, sizeof(u)) < 0)
 		return -EFAULT;
 	return scm->nfiles ? rights_out(c, scm, cloexec) : 0;
 }
@@ -425,7 +444,8 @@ static int scm_out(struct control_out *c, struct file *f, struct unix_scm *scm, 
 
 static long send_message(struct file *f, uptr_t umsg, int flags)
 {
-	struct unix_scm scm = { 0 };
+	struct sockaddr_k to = { 0 };
+	struct scm scm = { 0 };
 	struct abi_iovec *heap = NULL;
 	struct abi_msghdr m;
 	struct uio u;
@@ -434,7 +454,7 @@ static long send_message(struct file *f, uptr_t umsg, int flags)
 	if (copyin(&m, umsg, sizeof(m)))
 		return -EFAULT;
 	if (m.name && m.namelen) {
-		r = sockaddr_check(m.name, (int)MIN(m.namelen, (uint32_t)SOCKADDR_MAX));
+		r = sockaddr_in(&to, m.name, MIN((int)m.namelen, SOCKADDR_MAX));
 		if (r)
 			return r;
 	}
@@ -445,16 +465,17 @@ static long send_message(struct file *f, uptr_t umsg, int flags)
 		return r;
 	r = scm_in(&scm, &m);
 	if (!r)
-		r = unix_send(f, &u, flags, m.name && m.namelen, &scm);
+		r = socket_of(f)->ops->send(f, &u, flags, to.len ? &to : NULL, &scm);
 	if (r < 0)
-		unix_scm_free(&scm);
+		scm_free(&scm);
 	kfree(heap);
 	return r;
 }
 
 static long recv_message(struct file *f, uptr_t umsg, int flags)
 {
-	struct unix_scm scm = { 0 };
+	struct sockaddr_k from = { 0 };
+	struct scm scm = { 0 };
 	struct abi_iovec *heap = NULL;
 	unsigned out_flags = 0;
 	struct control_out c;
@@ -464,22 +485,28 @@ static long recv_message(struct file *f, uptr_t umsg, int flags)
 
 	if (copyin(&m, umsg, sizeof(m)))
 		return -EFAULT;
+	if (m.name && (int)m.namelen < 0)
+		return -EINVAL;
 	if (m.iovlen > IOV_MAX)
 		return -EMSGSIZE;
 	n = uio_iovec(&u, m.iov, (unsigned)m.iovlen, true, &heap);
 	if (n < 0)
 		return n;
-	n = unix_recv(f, &u, flags, &out_flags, &scm);
+	n = socket_of(f)->ops->recv(f, &u, flags, &out_flags, &from, &scm);
 	if (n >= 0) {
 		c = (struct control_out){ .at = m.control, .left = m.control ? m.controllen : 0 };
 		if (scm_out(&c, f, &scm, (flags & MSG_CMSG_CLOEXEC) != 0))
 			n = -EFAULT;
-		m.namelen = 0;
+		if (m.name) {
+			if (copyout(m.name, &from.family, MIN(m.namelen, from.len)))
+				n = -EFAULT;
+			m.namelen = from.len;
+		}
 		m.controllen = c.used;
 		m.flags = out_flags | c.flags | ((unsigned)flags & MSG_CMSG_CLOEXEC);
 		if (copyout(umsg, &m, sizeof(m)))
 			n = -EFAULT;
-		unix_scm_free(&scm);
+		scm_free(&scm);
 	}
 	kfree(heap);
 	return n;

@@ -210,6 +210,8 @@ static unsigned lowest_free(const struct fdtable *t, unsigned min)
 	return fd;
 }
 
+int fd_room(void) { return lowest_free(table(), 0) >= fd_limit() ? -EMFILE : 0; }
+
 int fd_install(struct file *f, int min, bool cloexec)
 {
 	struct fdtable *t = table();

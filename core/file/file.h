@@ -135,6 +135,7 @@ int fd_get_path(int fd, struct file **out);
 /* Lowest free descriptor ≥ min: installs f (consuming the caller's reference) and returns it; -EMFILE (the reference is
  * then still the caller's), -ENOMEM, -EINVAL when min is not below RLIMIT_NOFILE (F_DUPFD). */
 int fd_install(struct file *f, int min, bool cloexec);
+int fd_room(void); /* 0, or -EMFILE: there is no descriptor left */
 int fd_install_at(struct file *f, int fd, bool cloexec); /* dup2: replaces; -EBADF beyond the limit */
 int fd_close(int fd);
 int fd_close_range(unsigned first, unsigned last, unsigned flags);
@@ -233,8 +234,5 @@ int tty_session(void), tty_pgrp(void); /* of the console terminal, for /proc/…
 struct proc;
 void tty_attach(struct proc *p);
 void tty_session_exit(struct proc *p); /* a session leader exits: hang-up for the foreground group */
-
-/* ---- socketpair (core/net/unix.c) ---- */
-int unix_pair(int type, int flags, struct file **a, struct file **b);
 
 #endif

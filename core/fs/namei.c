@@ -148,7 +148,7 @@ static int mknod_check(uint32_t mode)
 	return -EINVAL;
 }
 
-int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev)
+int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev, struct inode **made)
 {
 	struct create c;
 	struct inode *dir, *inode = NULL;
@@ -168,6 +168,8 @@ int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev)
 		r = -EPERM;
 	else
 		r = dir->ops->mknod(dir, &c.last, inode_new_mode(dir, mode & (S_IFMT | 07777)), rdev, &inode);
+	if (!r && made)
+		*made = inode_get(inode);
 	return create_end(&c, r, inode);
 }
 

@@ -296,7 +296,8 @@ int path_string(const struct path *p, char *buf, size_t size, char **start, bool
 /* ---- what syscalls ask (core/fs/namei.c): names relative to dirfd, 0 or -errno ---- */
 int vfs_open(int dirfd, const char *path, int flags, uint32_t mode, unsigned resolve, struct file **out);
 int vfs_open_path(const struct path *p, int flags, struct file **out); /* an existing object, permissions checked */
-int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev);
+/* made: NULL, or gets the new inode with a reference. */
+int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev, struct inode **made);
 int vfs_mkdir(int dirfd, const char *path, uint32_t mode);
 int vfs_symlink(const char *target, int dirfd, const char *path);
 int vfs_link(int odirfd, const char *opath, int ndirfd, const char *npath, int flags);

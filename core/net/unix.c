@@ -1,17 +1,18 @@
-/* AF_UNIX sockets: connected pairs of stream, datagram and sequenced-packet type (unix(7), socketpair(2)).
+/* AF_UNIX sockets: messages between stream, datagram and sequenced-packet sockets (unix(7)). How they get names and find
+ * each other is in unix_name.c.
  *
  * A socket's receive queue holds messages, each with its sender, its bytes and what travels beside them. Stream data is
  * cut into chunks and small writes join the last chunk; records stay whole. A message is charged to its sender until it
- * is received; a sender waits while its charge is at or above sndbuf, which is all the flow control there is.
+ * is received; a sender waits while its charge is at or above sndbuf. A datagram socket's queue is also limited in length,
+ * but for the one that it is connected to itself.
  *
  * Files in flight are references of the message. Letting go of a queue full of sockets whose queues are full of sockets
  * would recurse, so messages with files are put on one list that one thread empties (graveyard).
  *
- * Missing: bind, listen, connect, accept (names); MSG_OOB; collecting sockets that are reachable only through their own
- * queues (unix(7) garbage collection). */
-#include "core/net/unix.h"
+ * Missing: MSG_OOB. */
 #include "core/lib/string.h"
 #include "core/mm/slab.h"
+#include "core/net/unix_impl.h"
 #include "core/printf.h"
 #include "core/proc/cred.h"
 #include "core/proc/proc.h"
@@ -22,77 +23,50 @@
 #include "shim/abi/ioctl.h"
 #include "shim/abi/poll.h"
 #include "shim/abi/socket.h"
-#include "shim/abi/stat.h"
 
-#define BUF_DEFAULT 212992u /* net.core.wmem_default, and wmem_max */
-#define SNDBUF_MIN 4608u    /* of setsockopt, after doubling */
-#define RCVBUF_MIN 2304u
 #define CHARGE_MIN 768u     /* what the smallest message costs its sender */
 #define STREAM_CHUNK (8 * PAGE_SIZE - sizeof(struct msg))
 #define STREAM_SMALL (PAGE_SIZE - sizeof(struct msg)) /* room that a short stream write leaves for the next ones */
+#define DGRAM_BACKLOG 512   /* net.unix.max_dgram_qlen */
 
-struct usock {
-	unsigned refs;        /* its file, its peer, messages that it sent */
-	int type;             /* SOCK_ */
-	struct usock *peer;   /* reference held; NULL: disconnected */
-	struct list rcvq;     /* of struct msg */
-	size_t charged;       /* bytes of mine in others' queues */
-	size_t sndbuf, rcvbuf;
-	bool closed;          /* its file is gone */
-	bool shut_rd, shut_wr;
-	bool passcred;
-	int err;              /* SO_ERROR: told once */
-	int rcvlowat;
-	struct waitq rd, wr;  /* poll waits on both */
-	uint64_t rcvtimeo, sndtimeo; /* ns; TIME_NEVER */
-	int pid;              /* who made the pair: SO_PEERCRED of the other end */
-	uint32_t uid, gid;
-};
-
-struct msg {
-	struct list link;
-	struct usock *from;   /* reference held */
-	size_t charge;
-	size_t cap, off, len; /* bytes of data; first one not received; end */
-	struct unix_scm scm;
-	char data[];
-};
-
-static const struct file_ops unix_ops;
-
-bool file_is_unix(const struct file *f) { return f->ops == &unix_ops; }
+struct list unix_all = LIST_INIT(unix_all);
+unsigned unix_passing;
 
 /* ---- life of sockets and messages ---- */
 
-static void usock_put(struct usock *s)
+void usock_put(struct usock *s)
 {
 	if (!s || --s->refs)
 		return;
 	kassert(list_empty(&s->rcvq));
+	list_remove(&s->all);
+	uaddr_put(s->addr);
 	kfree(s);
 }
 
-static struct usock *usock_new(int type)
+struct ucred_k ucred_now(void)
+{
+	return (struct ucred_k){ current_proc()->pid, cred_current()->euid, cred_current()->egid };
+}
+
+struct usock *usock_new(int type)
 {
 	struct usock *s = kzalloc(sizeof(*s));
 
 	if (!s)
 		return NULL;
+	socket_init(&s->sk, &unix_socket_ops, type);
 	s->refs = 1;
-	s->type = type;
-	s->sndbuf = s->rcvbuf = BUF_DEFAULT;
-	s->rcvlowat = 1;
-	s->rcvtimeo = s->sndtimeo = TIME_NEVER;
+	s->backlog = DGRAM_BACKLOG;
+	s->cred = (struct ucred_k){ 0, UINT32_MAX, UINT32_MAX };
 	list_init(&s->rcvq);
-	waitq_init(&s->rd);
-	waitq_init(&s->wr);
-	s->pid = current_proc()->pid;
-	s->uid = cred_current()->euid;
-	s->gid = cred_current()->egid;
+	list_init(&s->pending);
+	waitq_init(&s->room);
+	list_append(&unix_all, &s->all);
 	return s;
 }
 
-void unix_scm_free(struct unix_scm *scm)
+void scm_free(struct scm *scm)
 {
 	for (unsigned i = 0; i < scm->nfiles; i++)
 		file_put(scm->files[i]);
@@ -115,13 +89,13 @@ static void msg_bury(struct msg *m)
 	while (!list_empty(&graveyard)) {
 		m = list_first(&graveyard, struct msg, link);
 		list_remove(&m->link);
-		unix_scm_free(&m->scm);
+		scm_free(&m->scm);
 		kfree(m);
 	}
 	busy = false;
 }
 
-static bool writable(const struct usock *s) { return s->charged * 4 <= s->sndbuf; }
+static bool writable(const struct usock *s) { return s->charged * 4 <= s->sk.sndbuf; }
 
 /* Gives the sender its charge back. */
 static void msg_discharge(struct msg *m)
@@ -131,7 +105,7 @@ static void msg_discharge(struct msg *m)
 	from->charged -= m->charge;
 	m->from = NULL;
 	if (writable(from))
-		waitq_wake_all(&from->wr, POLLOUT | POLLWRNORM | POLLWRBAND);
+		waitq_wake_all(&from->sk.wr, POLLOUT | POLLWRNORM | POLLWRBAND);
 	usock_put(from);
 }
 
@@ -144,6 +118,18 @@ static void msg_free(struct msg *m)
 		msg_bury(m);
 	else
 		kfree(m);
+}
+
+/* The same for a message of a queue. */
+static void msg_done(struct usock *s, struct msg *m)
+{
+	bool full = usock_full(s);
+
+	s->qlen--;
+	unix_passing -= m->scm.nfiles != 0;
+	msg_free(m);
+	if (full && s->sk.type == SOCK_DGRAM && !usock_full(s))
+		usock_room(s);
 }
 
 static struct msg *msg_new(struct usock *from, size_t cap)
@@ -159,68 +145,107 @@ static struct msg *msg_new(struct usock *from, size_t cap)
 	return m;
 }
 
-static void queue_purge(struct usock *s)
+void usock_purge(struct usock *s)
 {
+	if (s->sk.state == SS_LISTENING) {
+		while (!list_empty(&s->rcvq)) {
+			struct usock *c = list_first(&s->rcvq, struct usock, pending);
+
+			list_remove(&c->pending);
+			s->qlen--;
+			usock_close(c, true);
+		}
+		return;
+	}
 	while (!list_empty(&s->rcvq))
-		msg_free(list_first(&s->rcvq, struct msg, link));
+		msg_done(s, list_first(&s->rcvq, struct msg, link));
 }
 
 #define POLL_ALL (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLWRBAND | POLLRDHUP | POLLHUP | POLLERR)
 
-static void wake_both(struct usock *s)
+void usock_wake(struct usock *s)
 {
-	waitq_wake_all(&s->rd, POLL_ALL);
-	waitq_wake_all(&s->wr, POLL_ALL);
+	waitq_wake_all(&s->sk.rd, POLL_ALL);
+	waitq_wake_all(&s->sk.wr, POLL_ALL);
 }
 
-static void unix_release(struct file *f)
+void usock_room(struct usock *s)
 {
-	struct usock *s = f->priv, *peer = s->peer;
+	waitq_wake_all(&s->room, POLLOUT);
+	list_each(p, &unix_all) {
+		struct usock *o = list_entry(p, struct usock, all);
+
+		if (o->peer == s)
+			waitq_wake_all(&o->sk.wr, POLLOUT | POLLWRNORM | POLLWRBAND);
+	}
+}
+
+void usock_close(struct usock *s, bool embryo)
+{
+	struct usock *peer = s->peer;
+	bool records = s->sk.type == SOCK_DGRAM;
 
 	s->closed = s->shut_rd = s->shut_wr = true;
+	s->bound = false;
+	s->file = NULL;
 	s->peer = NULL;
-	if (peer && s->type != SOCK_DGRAM) {
-		peer->shut_rd = peer->shut_wr = true;
-		if (!list_empty(&s->rcvq))
-			peer->err = ECONNRESET;
+	if (s->inode) {
+		s->inode->special = NULL;
+		inode_put(s->inode);
+		s->inode = NULL;
 	}
-	queue_purge(s);
-	if (peer && s->type != SOCK_DGRAM)
-		wake_both(peer); /* a datagram socket learns it by sending */
+	if (peer && !records) {
+		peer->shut_rd = peer->shut_wr = true;
+		if (embryo || !list_empty(&s->rcvq))
+			peer->sk.err = ECONNRESET;
+	}
+	usock_purge(s);
+	if (records || s->sk.state == SS_LISTENING)
+		usock_room(s);
+	if (peer && !records)
+		usock_wake(peer); /* a datagram socket learns it by sending */
 	usock_put(peer);
 	usock_put(s);
 }
 
-/* ---- sending ---- */
-
-static int take_err(struct usock *s)
+static void unix_release(struct file *f)
 {
-	int err = s->err;
-
-	s->err = 0;
-	return -err;
+	usock_close(f->priv, false);
+	if (unix_passing)
+		unix_collect();
 }
 
-static uint64_t timeout_deadline(uint64_t timeo) { return timeo == TIME_NEVER ? TIME_NEVER : clock_mono() + timeo; }
-
-/* Why nothing can be sent now; 0 when it can. A datagram socket whose peer is gone learns it once and is alone then. */
-static int send_state(struct usock *s)
+void usock_disconnected(struct usock *s, struct usock *old)
 {
-	struct usock *peer = s->peer;
+	usock_purge(s);
+	if (!old->closed && old->peer == s) {
+		old->sk.err = ECONNRESET;
+		usock_wake(old);
+	}
+	waitq_wake_all(&s->sk.wr, POLLOUT | POLLWRNORM);
+}
 
+/* ---- sending ---- */
+
+/* Why nothing can be sent to `to` now; 0 when it can. A datagram socket whose peer is gone learns it once and is alone
+ * then. */
+static int send_state(struct usock *s, struct usock *to)
+{
 	if (s->shut_wr)
 		return -EPIPE;
-	if (!peer)
+	if (!to)
 		return -ENOTCONN;
-	if (peer->closed) {
-		s->peer = NULL;
-		usock_put(peer);
-		queue_purge(s);
+	if (to->closed) {
+		if (s->peer == to) {
+			s->peer = NULL;
+			usock_purge(s);
+			usock_put(to);
+		}
 		return -ECONNREFUSED;
 	}
-	if (peer->shut_rd)
-		return -EPIPE;
-	return 0;
+	if (s->sk.type == SOCK_DGRAM && to->peer && to->peer != s)
+		return -EPERM;
+	return to->shut_rd ? -EPIPE : 0;
 }
 
 /* Sleeps for room: 0 (or the reason that ends the waiting: see send_state), -EAGAIN, -EINTR. */
@@ -228,19 +253,30 @@ static int await_room(struct usock *s, bool nonblock, uint64_t deadline)
 {
 	int r;
 
-	if (s->charged < s->sndbuf)
+	if (s->charged < s->sk.sndbuf)
 		return 0;
 	if (nonblock)
 		return -EAGAIN;
-	r = wait_event(&s->wr, s->charged < s->sndbuf || s->shut_wr || !s->peer || s->peer->closed, deadline);
+	r = wait_event(&s->sk.wr, s->charged < s->sk.sndbuf || s->shut_wr || (s->peer && s->peer->closed), deadline);
 	return r == -ETIMEDOUT ? -EAGAIN : r;
 }
 
-/* Hands m over to the peer, with what travels beside the bytes. */
-static void msg_deliver(struct usock *s, struct msg *m, struct unix_scm *scm)
+/* The same for the queue of the receiver of a datagram. */
+static int await_queue(struct usock *s, struct usock *to, bool nonblock, uint64_t deadline)
 {
-	struct usock *peer = s->peer;
+	int r;
 
+	if (s->sk.type != SOCK_DGRAM || to == s || to->peer == s || !usock_full(to))
+		return 0;
+	if (nonblock)
+		return -EAGAIN;
+	r = wait_event(&to->room, !usock_full(to) || to->closed || to->shut_rd || s->shut_wr, deadline);
+	return r == -ETIMEDOUT ? -EAGAIN : r;
+}
+
+/* Hands m over, with what travels beside the bytes. */
+static void msg_deliver(struct usock *to, struct msg *m, struct scm *scm)
+{
 	m->scm.pid = current_proc()->pid;
 	m->scm.uid = cred_current()->ruid;
 	m->scm.gid = cred_current()->rgid;
@@ -255,12 +291,14 @@ static void msg_deliver(struct usock *s, struct msg *m, struct unix_scm *scm)
 		scm->files = NULL;
 		scm->nfiles = 0;
 	}
-	list_append(&peer->rcvq, &m->link);
-	waitq_wake(&peer->rd, POLLIN | POLLRDNORM);
+	list_append(&to->rcvq, &m->link);
+	to->qlen++;
+	unix_passing += m->scm.nfiles != 0;
+	waitq_wake(&to->sk.rd, POLLIN | POLLRDNORM);
 }
 
 /* Puts bytes of a short stream write behind the last message. Bytes moved; 0: a new message is needed. */
-static size_t stream_join(struct usock *s, struct uio *u, const struct unix_scm *scm)
+static size_t stream_join(struct usock *s, struct uio *u, const struct scm *scm)
 {
 	struct list *q = &s->peer->rcvq;
 	struct msg *m = list_empty(q) ? NULL : list_entry(q->prev, struct msg, link);
@@ -278,12 +316,12 @@ static size_t stream_join(struct usock *s, struct uio *u, const struct unix_scm 
 	}
 	m->len += n;
 	if (n)
-		waitq_wake(&s->peer->rd, POLLIN | POLLRDNORM);
+		waitq_wake(&s->peer->sk.rd, POLLIN | POLLRDNORM);
 	return n;
 }
 
 /* One message of up to n bytes: bytes sent or -errno. */
-static long send_one(struct usock *s, struct uio *u, size_t n, size_t cap, struct unix_scm *scm)
+static long send_one(struct usock *s, struct usock *to, struct uio *u, size_t n, size_t cap, struct scm *scm)
 {
 	struct msg *m = msg_new(s, cap);
 	int r;
@@ -294,10 +332,10 @@ static long send_one(struct usock *s, struct uio *u, size_t n, size_t cap, struc
 	if (r)
 		goto out_free;
 	m->len = n;
-	r = send_state(s); /* the copy may have slept */
+	r = send_state(s, to); /* the copy may have slept */
 	if (r)
 		goto out_free;
-	msg_deliver(s, m, scm);
+	msg_deliver(to, m, scm);
 	return (long)n;
 
 out_free:
@@ -305,18 +343,18 @@ out_free:
 	return r;
 }
 
-static long send_stream(struct usock *s, struct uio *u, bool nonblock, struct unix_scm *scm)
+static long send_stream(struct usock *s, struct uio *u, bool nonblock, struct scm *scm)
 {
-	uint64_t deadline = timeout_deadline(s->sndtimeo);
+	uint64_t deadline = socket_deadline(s->sk.sndtimeo);
 	size_t done = 0;
 	long r = s->shut_wr ? -EPIPE : 0; /* said even to a write of nothing */
 
 	while (u->resid) {
 		size_t n = MIN(u->resid, STREAM_CHUNK);
 
-		r = send_state(s);
-		if (!r && s->err)
-			r = take_err(s);
+		r = send_state(s, s->peer);
+		if (!r && s->sk.err)
+			r = socket_take_err(&s->sk);
 		if (!r)
 			r = await_room(s, nonblock, deadline);
 		if (r)
@@ -325,7 +363,7 @@ static long send_stream(struct usock *s, struct uio *u, bool nonblock, struct un
 			continue; /* it slept: send_state says why */
 		r = (long)stream_join(s, u, scm);
 		if (!r)
-			r = send_one(s, u, n, MAX(n, STREAM_SMALL), scm);
+			r = send_one(s, s->peer, u, n, MAX(n, STREAM_SMALL), scm);
 		if (r < 0)
 			break;
 		done += (size_t)r;
@@ -333,30 +371,60 @@ static long send_stream(struct usock *s, struct uio *u, bool nonblock, struct un
 	return done ? (long)done : r;
 }
 
-static long send_record(struct usock *s, struct uio *u, bool nonblock, struct unix_scm *scm)
+/* One record to `to`, a reference that it consumes. */
+static long send_record_to(struct usock *s, struct usock *to, struct uio *u, bool nonblock, uint64_t deadline, struct scm *scm)
 {
-	uint64_t deadline = timeout_deadline(s->sndtimeo);
-	int r;
+	long r = send_state(s, to);
 
-	if (s->type == SOCK_SEQPACKET && s->err)
-		return take_err(s);
-	if (u->resid > s->sndbuf - 32)
-		return -EMSGSIZE;
-	if (s->err)
-		return take_err(s);
-	if (s->shut_wr)
-		return -EPIPE;
-	r = await_room(s, nonblock, deadline);
-	if (r)
-		return r;
-	r = send_state(s);
 	if (!r)
-		return send_one(s, u, u->resid, u->resid, scm);
-	waitq_wake_all(&s->wr, POLLOUT | POLLWRNORM); /* an edge to epoll: on Linux the unsent message's room is back */
+		r = await_queue(s, to, nonblock, deadline);
+	if (!r)
+		r = send_state(s, to);
+	if (!r)
+		r = send_one(s, to, u, u->resid, u->resid, scm);
+	else
+		waitq_wake_all(&s->sk.wr, POLLOUT | POLLWRNORM); /* an edge to epoll: on Linux the unsent message's room is back */
+	usock_put(to);
 	return r;
 }
 
-long unix_send(struct file *f, struct uio *u, int flags, bool has_dest, struct unix_scm *scm)
+static long send_record(struct usock *s, struct uio *u, bool nonblock, const struct sockaddr_k *a, struct scm *scm)
+{
+	uint64_t deadline = socket_deadline(s->sk.sndtimeo);
+	struct usock *to = NULL;
+	int r;
+
+	if (s->sk.type == SOCK_SEQPACKET) {
+		if (s->sk.err)
+			return socket_take_err(&s->sk);
+		if (s->sk.state != SS_CONNECTED)
+			return -ENOTCONN;
+		a = NULL;
+	}
+	if (!a && !s->peer)
+		return -ENOTCONN;
+	r = unix_autobind(s, true);
+	if (r)
+		return r;
+	if (u->resid > s->sk.sndbuf - 32)
+		return -EMSGSIZE;
+	if (s->sk.err)
+		return socket_take_err(&s->sk);
+	if (s->shut_wr)
+		return -EPIPE;
+	r = await_room(s, nonblock, deadline);
+	if (!r && a)
+		r = unix_find(a, s->sk.type, &to);
+	if (r)
+		return r;
+	if (!a && s->peer) {
+		to = s->peer;
+		to->refs++;
+	}
+	return send_record_to(s, to, u, nonblock, deadline, scm);
+}
+
+static long unix_send(struct file *f, struct uio *u, int flags, const struct sockaddr_k *to, struct scm *scm)
 {
 	struct usock *s = f->priv;
 	bool nonblock = file_nonblock(f) || (flags & MSG_DONTWAIT);
@@ -364,10 +432,12 @@ long unix_send(struct file *f, struct uio *u, int flags, bool has_dest, struct u
 
 	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
-	if (s->type != SOCK_STREAM)
-		return has_dest && s->type == SOCK_DGRAM ? -ENOENT : send_record(s, u, nonblock, scm);
-	if (has_dest)
-		return -EISCONN;
+	if (s->sk.type != SOCK_STREAM)
+		return send_record(s, u, nonblock, to, scm);
+	if (to)
+		return s->sk.state == SS_CONNECTED ? -EISCONN : -EOPNOTSUPP;
+	if (!s->peer)
+		return -ENOTCONN;
 	r = send_stream(s, u, nonblock, scm);
 	if (r == -EPIPE && !(flags & MSG_NOSIGNAL))
 		return file_broken_pipe();
@@ -382,24 +452,24 @@ static int await_msg(struct usock *s, bool nonblock, uint64_t deadline)
 	int r;
 
 	for (;;) {
-		if (s->err && s->type != SOCK_STREAM)
-			return take_err(s); /* a record comes after it, a stream's bytes before */
+		if (s->sk.err && s->sk.type != SOCK_STREAM)
+			return socket_take_err(&s->sk); /* a record comes after it, a stream's bytes before */
 		if (!list_empty(&s->rcvq))
 			return 1;
-		if (s->err)
-			return take_err(s);
-		if (s->shut_rd && !(nonblock && s->type == SOCK_DGRAM))
+		if (s->sk.err)
+			return socket_take_err(&s->sk);
+		if (s->shut_rd && !(nonblock && s->sk.type == SOCK_DGRAM))
 			return 0;
 		if (nonblock)
 			return -EAGAIN;
-		r = wait_event_flags(&s->rd, !list_empty(&s->rcvq) || s->err || s->shut_rd, deadline, true, true);
+		r = wait_event_flags(&s->sk.rd, !list_empty(&s->rcvq) || s->sk.err || s->shut_rd, deadline, true, true);
 		if (r)
 			return r == -ETIMEDOUT ? -EAGAIN : r;
 	}
 }
 
 /* What travelled with m goes to the caller: the files themselves, or (peek) references of their own. */
-static int take_scm(struct msg *m, struct unix_scm *scm, bool peek, unsigned *out_flags)
+static int take_scm(struct msg *m, struct scm *scm, bool peek, unsigned *out_flags)
 {
 	if (scm) {
 		scm->pid = m->scm.pid;
@@ -410,8 +480,10 @@ static int take_scm(struct msg *m, struct unix_scm *scm, bool peek, unsigned *ou
 		return 0;
 	if (!scm) {
 		*out_flags |= MSG_CTRUNC;
-		if (!peek)
-			unix_scm_free(&m->scm);
+		if (!peek) {
+			unix_passing--;
+			scm_free(&m->scm);
+		}
 		return 0;
 	}
 	if (!peek) {
@@ -419,6 +491,7 @@ static int take_scm(struct msg *m, struct unix_scm *scm, bool peek, unsigned *ou
 		scm->nfiles = m->scm.nfiles;
 		m->scm.files = NULL;
 		m->scm.nfiles = 0;
+		unix_passing--;
 		return 0;
 	}
 	scm->files = kmalloc(m->scm.nfiles * sizeof(struct file *));
@@ -442,21 +515,28 @@ static int record_out(struct usock *s, struct msg *m, struct uio *u, size_t n, b
 		r = uio_put_all(u, m->data + got, n - got);
 		if (peek) {
 			list_push(&s->rcvq, &m->link);
-			waitq_wake(&s->rd, POLLIN | POLLRDNORM);
+			waitq_wake(&s->sk.rd, POLLIN | POLLRDNORM);
 		}
 	}
 	if (!peek)
-		msg_free(m);
+		msg_done(s, m);
 	return r;
 }
 
+/* The sender's name as it is now. */
+static void msg_name(const struct msg *m, struct sockaddr_k *from)
+{
+	if (from && m->from->addr)
+		*from = m->from->addr->a;
+}
+
 static long recv_record(struct usock *s, struct uio *u, int flags, bool nonblock, unsigned *out_flags,
-			struct unix_scm *scm)
+			struct sockaddr_k *from, struct scm *scm)
 {
 	bool peek = flags & MSG_PEEK;
 	struct msg *m;
 	size_t len, n;
-	long r = await_msg(s, nonblock, timeout_deadline(s->rcvtimeo));
+	long r = await_msg(s, nonblock, socket_deadline(s->sk.rcvtimeo));
 
 	if (r <= 0)
 		return r;
@@ -465,13 +545,14 @@ static long recv_record(struct usock *s, struct uio *u, int flags, bool nonblock
 	n = MIN(len, u->resid);
 	if (len > u->resid)
 		*out_flags |= MSG_TRUNC;
+	msg_name(m, from);
 	r = take_scm(m, scm, peek, out_flags);
 	if (r)
 		return r;
 	r = record_out(s, m, u, n, peek);
 	if (r) {
 		if (scm)
-			unix_scm_free(scm);
+			scm_free(scm);
 		return r;
 	}
 	return (long)(flags & MSG_TRUNC ? len : n);
@@ -479,8 +560,8 @@ static long recv_record(struct usock *s, struct uio *u, int flags, bool nonblock
 
 /* Copies from the stream's first message, after `skip` bytes of the queue (MSG_PEEK): bytes, 0 when a page of the
  * user's is missing, or -ENODATA when the queue ends or the next message must not join those before it. */
-static long stream_step(struct usock *s, struct uio *u, size_t skip, bool peek, bool first, struct unix_scm *scm,
-			unsigned *out_flags)
+static long stream_step(struct usock *s, struct uio *u, size_t skip, bool peek, bool first, struct sockaddr_k *from,
+			struct scm *scm, unsigned *out_flags)
 {
 	struct msg *m = NULL;
 	size_t got;
@@ -494,7 +575,7 @@ static long stream_step(struct usock *s, struct uio *u, size_t skip, bool peek, 
 	}
 	if (!m)
 		return -ENODATA;
-	if (!first && (m->scm.nfiles || (scm && (scm->nfiles || (s->passcred && scm->pid != m->scm.pid)))))
+	if (!first && (m->scm.nfiles || (scm && (scm->nfiles || (socket_flag(&s->sk, SO_PASSCRED) && scm->pid != m->scm.pid)))))
 		return -ENODATA;
 	got = uio_put(u, m->data + m->off + skip, MIN(u->resid, m->len - m->off - skip));
 	if (!got && u->resid)
@@ -502,6 +583,7 @@ static long stream_step(struct usock *s, struct uio *u, size_t skip, bool peek, 
 	if (first) {
 		int r = take_scm(m, scm, peek, out_flags);
 
+		msg_name(m, from);
 		if (r) {
 			uio_rewind(u, got);
 			return r;
@@ -510,22 +592,22 @@ static long stream_step(struct usock *s, struct uio *u, size_t skip, bool peek, 
 	if (!peek) {
 		m->off += got;
 		if (m->off == m->len)
-			msg_free(m);
+			msg_done(s, m);
 	}
 	return (long)got;
 }
 
 static long recv_stream(struct usock *s, struct uio *u, int flags, bool nonblock, unsigned *out_flags,
-			struct unix_scm *scm)
+			struct sockaddr_k *from, struct scm *scm)
 {
 	bool peek = flags & MSG_PEEK;
-	uint64_t deadline = timeout_deadline(s->rcvtimeo);
+	uint64_t deadline = socket_deadline(s->sk.rcvtimeo);
 	size_t done = 0, target = flags & MSG_WAITALL ? u->resid : 1;
 	bool slept = false;
 	long r;
 
 	do {
-		r = stream_step(s, u, peek ? done : 0, peek, !done, scm, out_flags);
+		r = stream_step(s, u, peek ? done : 0, peek, !done, from, scm, out_flags);
 		if (r > 0) {
 			done += (size_t)r;
 		} else if (r == 0) {
@@ -540,13 +622,13 @@ static long recv_stream(struct usock *s, struct uio *u, int flags, bool nonblock
 		}
 	} while (r >= 0 && u->resid);
 	if (slept && !list_empty(&s->rcvq) && !peek)
-		waitq_wake(&s->rd, POLLIN | POLLRDNORM); /* the next reader: this one may have taken its turn */
+		waitq_wake(&s->sk.rd, POLLIN | POLLRDNORM); /* the next reader: this one may have taken its turn */
 	if (done || r == -ENODATA)
 		return (long)done;
 	return r;
 }
 
-long unix_recv(struct file *f, struct uio *u, int flags, unsigned *out_flags, struct unix_scm *scm)
+static long unix_recv(struct file *f, struct uio *u, int flags, unsigned *out_flags, struct sockaddr_k *from, struct scm *scm)
 {
 	struct usock *s = f->priv;
 	bool nonblock = file_nonblock(f) || (flags & MSG_DONTWAIT);
@@ -554,43 +636,51 @@ long unix_recv(struct file *f, struct uio *u, int flags, unsigned *out_flags, st
 
 	if (!out_flags)
 		out_flags = &ignored;
+	if (s->sk.type != SOCK_DGRAM && s->sk.state != SS_CONNECTED)
+		return s->sk.type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
 	if (flags & MSG_OOB)
-		return s->type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
-	if (s->type == SOCK_STREAM)
-		return recv_stream(s, u, flags, nonblock, out_flags, scm);
-	return recv_record(s, u, flags, nonblock, out_flags, scm);
+		return s->sk.type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+	if (s->sk.type == SOCK_STREAM)
+		return recv_stream(s, u, flags, nonblock, out_flags, from, scm);
+	return recv_record(s, u, flags, nonblock, out_flags, from, scm);
 }
 
 static long unix_read(struct file *f, struct uio *u, int64_t *pos)
 {
-	return u->resid ? unix_recv(f, u, 0, NULL, NULL) : 0;
+	return u->resid ? unix_recv(f, u, 0, NULL, NULL, NULL) : 0;
 }
 
-static long unix_write(struct file *f, struct uio *u, int64_t *pos) { return unix_send(f, u, 0, false, NULL); }
+static long unix_write(struct file *f, struct uio *u, int64_t *pos) { return unix_send(f, u, 0, NULL, NULL); }
 
 /* ---- poll, shutdown, options, names ---- */
+
+/* A datagram would have to wait for its receiver. */
+static bool peer_full(const struct usock *s)
+{
+	return s->sk.type == SOCK_DGRAM && s->peer && s->peer->peer != s && usock_full(s->peer);
+}
 
 static unsigned unix_poll(struct file *f, struct poll_table *pt)
 {
 	struct usock *s = f->priv;
 	unsigned ev = 0;
 
-	poll_wait(pt, &s->rd);
-	poll_wait(pt, &s->wr);
-	if (s->err)
+	poll_wait(pt, &s->sk.rd);
+	poll_wait(pt, &s->sk.wr);
+	if (s->sk.err)
 		ev |= POLLERR;
-	if (s->shut_rd && s->shut_wr)
+	if ((s->shut_rd && s->shut_wr) || (s->sk.type != SOCK_DGRAM && s->sk.state == SS_CLOSED))
 		ev |= POLLHUP;
 	if (s->shut_rd)
 		ev |= POLLRDHUP | POLLIN | POLLRDNORM;
 	if (!list_empty(&s->rcvq))
 		ev |= POLLIN | POLLRDNORM;
-	if (writable(s))
+	if (writable(s) && s->sk.state != SS_LISTENING && !peer_full(s))
 		ev |= POLLOUT | POLLWRNORM | POLLWRBAND;
 	return ev;
 }
 
-int unix_shutdown(struct file *f, int how)
+static int unix_shutdown(struct file *f, int how)
 {
 	struct usock *s = f->priv;
 
@@ -600,11 +690,13 @@ int unix_shutdown(struct file *f, int how)
 		s->shut_rd = true;
 	if (how != SHUT_RD)
 		s->shut_wr = true;
-	wake_both(s);
-	if (s->peer && s->type != SOCK_DGRAM) {
+	usock_wake(s);
+	if (s->peer && s->sk.type != SOCK_DGRAM) {
 		s->peer->shut_wr |= how != SHUT_WR;
 		s->peer->shut_rd |= how != SHUT_RD;
-		wake_both(s->peer);
+		usock_wake(s->peer);
+	} else if (how != SHUT_WR) {
+		usock_room(s);
 	}
 	return 0;
 }
@@ -614,13 +706,15 @@ static long unix_ioctl(struct file *f, unsigned cmd, void *arg)
 	struct usock *s = f->priv;
 	int n = 0;
 
+	if (s->sk.state == SS_LISTENING && cmd == FIONREAD)
+		return -EINVAL;
 	switch (cmd) {
 	case FIONREAD: /* SIOCINQ: all bytes there are, of datagrams the next one's */
 		list_each(p, &s->rcvq) {
 			struct msg *m = list_entry(p, struct msg, link);
 
 			n += (int)(m->len - m->off);
-			if (s->type == SOCK_DGRAM)
+			if (s->sk.type == SOCK_DGRAM)
 				break;
 		}
 		break;
@@ -634,138 +728,27 @@ static long unix_ioctl(struct file *f, unsigned cmd, void *arg)
 	return 0;
 }
 
-struct ucred_k { int pid; uint32_t uid, gid; };
-struct timeval_k { int64_t sec, usec; };
-
-static int put_opt(void *val, unsigned *len, const void *src, unsigned size)
-{
-	*len = MIN(*len, size);
-	memcpy(val, src, *len);
-	return 0;
-}
-
-static int get_timeo(uint64_t ns, void *val, unsigned *len)
-{
-	struct timeval_k tv = { 0, 0 };
-
-	if (ns != TIME_NEVER)
-		tv = (struct timeval_k){ (int64_t)(ns / NSEC_PER_SEC), (int64_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
-	return put_opt(val, len, &tv, sizeof(tv));
-}
-
-/* Options that Linux takes for AF_UNIX and that change nothing there. */
-static bool without_meaning(int opt)
-{
-	const uint64_t opts = 1ul << SO_KEEPALIVE | 1ul << SO_DEBUG | 1ul << SO_REUSEADDR | 1ul << SO_REUSEPORT |
-			      1ul << SO_BROADCAST | 1ul << SO_OOBINLINE | 1ul << SO_PRIORITY | 1ul << SO_DONTROUTE |
-			      1ul << SO_TIMESTAMP;
-
-	return opt >= 0 && opt < 64 && (opts >> opt & 1);
-}
-
-int unix_getsockopt(struct file *f, int level, int opt, void *val, unsigned *len)
+static int unix_getsockopt(struct file *f, int level, int opt, void *val, unsigned *len)
 {
 	struct usock *s = f->priv;
-	int v = 0;
 
 	if (level != SOL_SOCKET)
 		return -EOPNOTSUPP;
-	switch (opt) {
-	case SO_TYPE: v = s->type; break;
-	case SO_ERROR: v = -take_err(s); break;
-	case SO_SNDBUF: v = (int)s->sndbuf; break;
-	case SO_RCVBUF: v = (int)s->rcvbuf; break;
-	case SO_DOMAIN: v = AF_UNIX; break;
-	case SO_PASSCRED: v = s->passcred; break;
-	case SO_RCVLOWAT: v = s->rcvlowat; break;
-	case SO_LINGER:
-		return put_opt(val, len, (int[2]){ 0, 0 }, 8);
-	case SO_RCVTIMEO:
-		return get_timeo(s->rcvtimeo, val, len);
-	case SO_SNDTIMEO:
-		return get_timeo(s->sndtimeo, val, len);
-	case SO_PEERCRED:
-		return put_opt(val, len, &(struct ucred_k){ s->pid, s->uid, s->gid }, sizeof(struct ucred_k));
-	case SO_PROTOCOL: case SO_ACCEPTCONN: break;
-	default:
-		if (!without_meaning(opt))
-			return -ENOPROTOOPT;
-	}
-	return put_opt(val, len, &v, sizeof(v));
+	if (opt == SO_PROTOCOL)
+		return socket_put_opt(val, len, &(int){ 0 }, sizeof(int));
+	if (opt != SO_PEERCRED)
+		return -ENOPROTOOPT;
+	return socket_put_opt(val, len, &s->cred, sizeof(s->cred));
 }
 
-static int set_timeo(uint64_t *out, const void *val, unsigned len)
+static int unix_setsockopt(struct file *f, int level, int opt, const void *val, unsigned len)
 {
-	const struct timeval_k *tv = val;
-
-	if (len < sizeof(*tv))
-		return -EINVAL;
-	if (tv->usec < 0 || tv->usec >= 1000000)
-		return -EDOM;
-	*out = TIME_NEVER;
-	if (tv->sec < 0)
-		*out = 0;
-	else if ((tv->sec || tv->usec) && tv->sec < INT64_MAX / (int64_t)NSEC_PER_SEC)
-		*out = (uint64_t)tv->sec * NSEC_PER_SEC + (uint64_t)tv->usec * NSEC_PER_USEC;
-	return 0;
+	return level == SOL_SOCKET ? -ENOPROTOOPT : -EOPNOTSUPP;
 }
 
-/* socket(7): the kernel doubles what is asked for. */
-static size_t buf_size(int v, size_t min)
-{
-	size_t size = 2 * (size_t)MIN((unsigned)v, BUF_DEFAULT);
+/* ---- making ---- */
 
-	return MAX(size, min);
-}
-
-int unix_setsockopt(struct file *f, int level, int opt, const void *val, unsigned len)
-{
-	struct usock *s = f->priv;
-	int v;
-
-	if (level != SOL_SOCKET)
-		return -EOPNOTSUPP;
-	if (opt == SO_RCVTIMEO)
-		return set_timeo(&s->rcvtimeo, val, len);
-	if (opt == SO_SNDTIMEO)
-		return set_timeo(&s->sndtimeo, val, len);
-	if (len < sizeof(v))
-		return -EINVAL;
-	memcpy(&v, val, sizeof(v));
-	switch (opt) {
-	case SO_SNDBUF: case SO_SNDBUFFORCE:
-		s->sndbuf = buf_size(v, SNDBUF_MIN);
-		waitq_wake_all(&s->wr, POLLOUT | POLLWRNORM);
-		return 0;
-	case SO_RCVBUF: case SO_RCVBUFFORCE:
-		s->rcvbuf = buf_size(v, RCVBUF_MIN);
-		return 0;
-	case SO_PASSCRED:
-		s->passcred = v != 0;
-		return 0;
-	case SO_RCVLOWAT:
-		s->rcvlowat = v > 0 ? v : 1;
-		return 0;
-	case SO_LINGER:
-		return 0;
-	}
-	return without_meaning(opt) ? 0 : -ENOPROTOOPT;
-}
-
-int unix_getname(struct file *f, bool peer, void *addr, unsigned max)
-{
-	struct usock *s = f->priv;
-	uint16_t family = AF_UNIX;
-
-	if (peer && !s->peer)
-		return -ENOTCONN;
-	memcpy(addr, &family, MIN(max, (unsigned)sizeof(family)));
-	return sizeof(family);
-}
-
-bool unix_passcred(struct file *f) { return ((struct usock *)f->priv)->passcred; }
-
-static const struct file_ops unix_ops = {
+const struct file_ops unix_file_ops = {
 	.read = unix_read,
 	.write = unix_write,
 	.poll = unix_poll,
@@ -774,40 +757,67 @@ static const struct file_ops unix_ops = {
 	.anon_name = "socket",
 };
 
-int unix_pair(int type, int flags, struct file **a, struct file **b)
+/* The file of s, which it takes over, or frees. */
+int usock_file(struct usock *s, int flags, struct file **out)
 {
-	struct usock *s, *t;
-	struct file *fa, *fb;
-	int r = -ENOMEM;
+	int r = file_new_anon(&unix_file_ops, S_IFSOCK | 0777, O_RDWR | flags, s, out);
 
+	if (r)
+		usock_close(s, true);
+	else
+		s->file = *out;
+	return r;
+}
+
+static int unix_create(int type, int protocol, int flags, struct file **out)
+{
+	struct usock *s;
+
+	if (protocol && protocol != AF_UNIX)
+		return -EPROTONOSUPPORT;
 	if (type == SOCK_RAW)
 		type = SOCK_DGRAM; /* as Linux does */
 	if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_SEQPACKET)
 		return -ESOCKTNOSUPPORT;
 	s = usock_new(type);
-	t = usock_new(type);
-	if (!s || !t)
-		goto out_socks;
-	flags = O_RDWR | (flags & SOCK_NONBLOCK);
-	r = file_new_anon(&unix_ops, S_IFSOCK | 0777, flags, s, &fa);
+	return s ? usock_file(s, flags, out) : -ENOMEM;
+}
+
+static int unix_pair(int type, int protocol, int flags, struct file **a, struct file **b)
+{
+	struct usock *s, *t;
+	int r = unix_create(type, protocol, flags, a);
+
 	if (r)
-		goto out_socks;
-	r = file_new_anon(&unix_ops, S_IFSOCK | 0777, flags, t, &fb);
+		return r;
+	r = unix_create(type, protocol, flags, b);
 	if (r) {
-		usock_put(t);
-		file_put(fa); /* with s */
+		file_put(*a);
 		return r;
 	}
+	s = (*a)->priv;
+	t = (*b)->priv;
 	s->peer = t;
 	t->peer = s;
 	s->refs++;
 	t->refs++;
-	*a = fa;
-	*b = fb;
+	s->cred = t->cred = ucred_now();
+	s->sk.state = t->sk.state = SS_CONNECTED;
 	return 0;
-
-out_socks:
-	usock_put(s);
-	usock_put(t);
-	return r;
 }
+
+const struct socket_ops unix_socket_ops = {
+	.family = AF_UNIX,
+	.create = unix_create,
+	.pair = unix_pair,
+	.bind = unix_bind,
+	.connect = unix_connect,
+	.listen = unix_listen,
+	.accept = unix_accept,
+	.name = unix_name,
+	.send = unix_send,
+	.recv = unix_recv,
+	.shutdown = unix_shutdown,
+	.getsockopt = unix_getsockopt,
+	.setsockopt = unix_setsockopt,
+};

@@ -102,7 +102,7 @@ static inline int t_rename2(const char *o, const char *n, unsigned flags)
 {
 	return vfs_rename(AT_FDCWD, o, AT_FDCWD, n, flags);
 }
-static inline int t_mknod(const char *p, uint32_t mode, uint64_t dev) { return vfs_mknod(AT_FDCWD, p, mode, dev); }
+static inline int t_mknod(const char *p, uint32_t mode, uint64_t dev) { return vfs_mknod(AT_FDCWD, p, mode, dev, NULL); }
 static inline int t_lookup(const char *p, struct path *out) { return vfs_lookup(AT_FDCWD, p, 0, out); }
 
 static inline int t_open(const char *p, int flags, uint32_t mode, struct file **f)

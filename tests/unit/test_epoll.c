@@ -1,6 +1,7 @@
 /* epoll: triggering modes, control errors, fairness, nesting, files that go away, many files. */
 #include "core/lib/seqbuf.h"
 #include "core/mm/slab.h"
+#include "core/net/socket.h"
 #include "core/timer.h"
 #include "shim/abi/stat.h"
 #include "tests/unit/filetest.h"
@@ -360,7 +361,7 @@ START_TEST(each_allocation_fails)
 {
 	struct file *tty_like, *w;
 
-	ck_assert_int_eq(unix_pair(1, 0, &tty_like, &w), 0); /* has two queues, so a second hook is allocated */
+	ck_assert_int_eq(socket_pair(1, 1, 0, 0, &tty_like, &w), 0); /* has two queues, so a second hook is allocated */
 	FAKE_EACH_FAILURE(n) {
 		struct file *e;
 		int r = epoll_new(0, &e);

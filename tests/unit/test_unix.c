@@ -23,7 +23,7 @@ static void pair(int type)
 		file_put(a);
 	if (b)
 		file_put(b);
-	ck_assert_int_eq(unix_pair(type, 0, &a, &b), 0);
+	ck_assert_int_eq(socket_pair(AF_UNIX, type, 0, 0, &a, &b), 0);
 }
 
 static void setup(void)
@@ -54,7 +54,7 @@ static long snd(struct file *f, const void *p, size_t n, int flags)
 	struct uio u;
 
 	uio_kernel(&u, (void *)p, n, false);
-	return unix_send(f, &u, flags, false, NULL);
+	return socket_of(f)->ops->send(f, &u, flags, NULL, NULL);
 }
 
 static unsigned out_flags;
@@ -65,7 +65,7 @@ static long rcv(struct file *f, void *p, size_t n, int flags)
 
 	out_flags = 0;
 	uio_kernel(&u, p, n, true);
-	return unix_recv(f, &u, flags, &out_flags, NULL);
+	return socket_of(f)->ops->recv(f, &u, flags, &out_flags, NULL, NULL);
 }
 
 /* ---- streams ---- */
@@ -171,15 +171,15 @@ START_TEST(timeouts)
 	int64_t tv[2] = { 0, 20000 };
 	uint64_t start = clock_mono();
 
-	ck_assert_int_eq(unix_setsockopt(b, SOL_SOCKET, SO_RCVTIMEO, tv, sizeof(tv)), 0);
+	ck_assert_int_eq(socket_setsockopt(b, SOL_SOCKET, SO_RCVTIMEO, tv, sizeof(tv)), 0);
 	ck_assert_int_eq(f_read(b, buf, 1), -EAGAIN);
 	ck_assert_uint_eq(clock_mono(), start + 20 * NSEC_PER_MSEC);
-	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, SO_SNDTIMEO, tv, sizeof(tv)), 0);
+	ck_assert_int_eq(socket_setsockopt(a, SOL_SOCKET, SO_SNDTIMEO, tv, sizeof(tv)), 0);
 	snd(a, big, sizeof(big), MSG_DONTWAIT);
 	ck_assert_int_eq(f_write(a, big, 1), -EAGAIN);
 	ck_assert_uint_eq(clock_mono(), start + 40 * NSEC_PER_MSEC);
 	tv[1] = 1000000;
-	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, SO_SNDTIMEO, tv, sizeof(tv)), -EDOM);
+	ck_assert_int_eq(socket_setsockopt(a, SOL_SOCKET, SO_SNDTIMEO, tv, sizeof(tv)), -EDOM);
 }
 END_TEST
 
@@ -210,8 +210,8 @@ END_TEST
 START_TEST(shutting_down)
 {
 	f_write(a, "last", 4);
-	ck_assert_int_eq(unix_shutdown(a, 3), -EINVAL);
-	ck_assert_int_eq(unix_shutdown(a, SHUT_WR), 0);
+	ck_assert_int_eq(socket_of(a)->ops->shutdown(a, 3), -EINVAL);
+	ck_assert_int_eq(socket_of(a)->ops->shutdown(a, SHUT_WR), 0);
 	ck_assert_int_eq(f_write(a, "x", 1), -EPIPE);
 	ck_assert(took_signal(SIGPIPE));
 	ck_assert_uint_eq(file_poll(b, NULL), IN | OUT | POLLRDHUP);
@@ -219,7 +219,7 @@ START_TEST(shutting_down)
 	ck_assert_int_eq(f_read(b, buf, 10), 0);
 	ck_assert_int_eq(f_write(b, "still", 5), 5); /* the other way is open */
 	ck_assert_int_eq(f_read(a, buf, 10), 5);
-	ck_assert_int_eq(unix_shutdown(a, SHUT_RD), 0);
+	ck_assert_int_eq(socket_of(a)->ops->shutdown(a, SHUT_RD), 0);
 	ck_assert_uint_eq(file_poll(a, NULL) & POLLHUP, POLLHUP);
 	ck_assert_int_eq(f_write(b, "x", 1), -EPIPE);
 	ck_assert(took_signal(SIGPIPE));
@@ -278,11 +278,11 @@ END_TEST
 START_TEST(datagram_shutdown)
 {
 	pair(SOCK_DGRAM);
-	ck_assert_int_eq(unix_shutdown(a, SHUT_RD), 0);
+	ck_assert_int_eq(socket_of(a)->ops->shutdown(a, SHUT_RD), 0);
 	ck_assert_int_eq(f_write(b, "x", 1), -EPIPE);
 	ck_assert_int_eq(rcv(a, buf, 1, MSG_DONTWAIT), -EAGAIN);
 	ck_assert_int_eq(rcv(a, buf, 1, 0), 0);
-	ck_assert_int_eq(unix_shutdown(a, SHUT_WR), 0);
+	ck_assert_int_eq(socket_of(a)->ops->shutdown(a, SHUT_WR), 0);
 	ck_assert_int_eq(f_write(a, "x", 1), -EPIPE);
 	ck_assert_int_eq(rcv(b, buf, 1, MSG_DONTWAIT), -EAGAIN);
 }
@@ -290,36 +290,36 @@ END_TEST
 
 /* ---- files in messages ---- */
 
-static struct unix_scm one_file(struct file *f)
+static struct scm one_file(struct file *f)
 {
-	struct unix_scm scm = { .files = kmalloc(sizeof(struct file *)), .nfiles = 1 };
+	struct scm scm = { .files = kmalloc(sizeof(struct file *)), .nfiles = 1 };
 
 	scm.files[0] = file_get(f);
 	return scm;
 }
 
-static long snd_scm(struct file *f, const char *text, struct unix_scm *scm)
+static long snd_scm(struct file *f, const char *text, struct scm *scm)
 {
 	struct uio u;
 
 	uio_kernel(&u, (void *)text, strlen(text), false);
-	return unix_send(f, &u, 0, false, scm);
+	return socket_of(f)->ops->send(f, &u, 0, NULL, scm);
 }
 
-static long rcv_scm(struct file *f, size_t n, int flags, struct unix_scm *scm)
+static long rcv_scm(struct file *f, size_t n, int flags, struct scm *scm)
 {
 	struct uio u;
 
-	*scm = (struct unix_scm){ 0 };
+	*scm = (struct scm){ 0 };
 	out_flags = 0;
 	uio_kernel(&u, buf, n, true);
-	return unix_recv(f, &u, flags, &out_flags, scm);
+	return socket_of(f)->ops->recv(f, &u, flags, &out_flags, NULL, scm);
 }
 
 START_TEST(files_travel)
 {
 	struct file *e;
-	struct unix_scm scm, got;
+	struct scm scm, got;
 
 	ck_assert_int_eq(eventfd_new(7, 0, &e), 0);
 	scm = one_file(e);
@@ -333,12 +333,12 @@ START_TEST(files_travel)
 	ck_assert_uint_eq(got.nfiles, 0);
 	ck_assert_int_eq(rcv_scm(b, 2, MSG_PEEK, &got), 2);
 	ck_assert_uint_eq(got.nfiles, 1);
-	unix_scm_free(&got);
+	scm_free(&got);
 	ck_assert_int_eq(rcv_scm(b, 2, 0, &got), 2);
 	ck_assert_uint_eq(got.nfiles, 1);
 	ck_assert_int_eq(got.pid, current_proc()->pid);
 	ck_assert_int_eq(f_read(got.files[0], &(uint64_t){ 0 }, 8), 8);
-	unix_scm_free(&got);
+	scm_free(&got);
 	ck_assert_int_eq(rcv_scm(b, 100, 0, &got), 7);
 	ck_assert_uint_eq(got.nfiles, 0);
 }
@@ -346,12 +346,12 @@ END_TEST
 
 START_TEST(credentials_travel)
 {
-	struct unix_scm scm = { .pid = 4711, .uid = 1, .gid = 2 }, got;
+	struct scm scm = { .pid = 4711, .uid = 1, .gid = 2 }, got;
 
 	ck_assert_int_eq(snd_scm(a, "a", &scm), 1);
 	scm.pid = 0;
 	ck_assert_int_eq(snd_scm(a, "b", &scm), 1);
-	ck_assert_int_eq(unix_setsockopt(b, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, 4), 0);
+	ck_assert_int_eq(socket_setsockopt(b, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, 4), 0);
 	/* Who asks for them does not get the bytes of two senders in one. */
 	ck_assert_int_eq(rcv_scm(b, 10, 0, &got), 1);
 	ck_assert(got.pid == 4711 && got.uid == 1 && got.gid == 2);
@@ -363,7 +363,7 @@ END_TEST
 START_TEST(files_nobody_takes_are_closed)
 {
 	struct file *e;
-	struct unix_scm scm;
+	struct scm scm;
 
 	ck_assert_int_eq(eventfd_new(7, 0, &e), 0);
 	scm = one_file(e);
@@ -380,7 +380,7 @@ START_TEST(files_nobody_takes_are_closed)
 	ck_assert_int_eq(snd_scm(a, "x", &scm), -EPIPE);
 	ck_assert(took_signal(SIGPIPE));
 	ck_assert_uint_eq(scm.nfiles, 1); /* still the caller's */
-	unix_scm_free(&scm);
+	scm_free(&scm);
 	file_put(e);
 }
 END_TEST
@@ -393,9 +393,9 @@ START_TEST(long_chain_of_sockets_in_flight)
 	for (int i = 0; i < 20000; i++) {
 		struct file *x, *y;
 
-		ck_assert_int_eq(unix_pair(SOCK_DGRAM, 0, &x, &y), 0);
+		ck_assert_int_eq(socket_pair(AF_UNIX, SOCK_DGRAM, 0, 0, &x, &y), 0);
 		if (inner) {
-			struct unix_scm scm = one_file(inner);
+			struct scm scm = one_file(inner);
 
 			ck_assert_int_eq(snd_scm(x, "x", &scm), 1);
 			file_put(inner);
@@ -420,85 +420,86 @@ START_TEST(options)
 	unsigned len = 4;
 	struct { int pid; uint32_t uid, gid; } cred;
 
-	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_TYPE, &v, &len), 0);
+	ck_assert_int_eq(socket_getsockopt(a, SOL_SOCKET, SO_TYPE, &v, &len), 0);
 	ck_assert_int_eq(v, SOCK_STREAM);
-	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
+	ck_assert_int_eq(socket_getsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
 	ck_assert_int_eq(v, BUF);
 	v = 5000;
-	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, 4), 0);
-	unix_getsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, &len);
+	ck_assert_int_eq(socket_setsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, 4), 0);
+	socket_getsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, &len);
 	ck_assert_int_eq(v, 10000);
 	v = 1;
-	unix_setsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, 4);
-	unix_getsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, &len);
+	socket_setsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, 4);
+	socket_getsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, &len);
 	ck_assert_int_eq(v, 4608);
 	v = 1;
-	unix_setsockopt(a, SOL_SOCKET, SO_RCVBUF, &v, 4);
-	unix_getsockopt(a, SOL_SOCKET, SO_RCVBUF, &v, &len);
+	socket_setsockopt(a, SOL_SOCKET, SO_RCVBUF, &v, 4);
+	socket_getsockopt(a, SOL_SOCKET, SO_RCVBUF, &v, &len);
 	ck_assert_int_eq(v, 2304);
 	v = 1;
-	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, SO_PASSCRED, &v, 4), 0);
-	ck_assert(unix_passcred(a));
+	ck_assert_int_eq(socket_setsockopt(a, SOL_SOCKET, SO_PASSCRED, &v, 4), 0);
+	ck_assert(socket_flag(socket_of(a), SO_PASSCRED));
 	for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
 		v = 77;
 		len = 4;
-		ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, plain[i].opt, &v, &len), 0);
+		ck_assert_int_eq(socket_getsockopt(a, SOL_SOCKET, plain[i].opt, &v, &len), 0);
 		ck_assert_int_eq(v, plain[i].value);
 		v = 1;
 		if (plain[i].settable)
-			ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, plain[i].opt, &v, 4), 0);
+			ck_assert_int_eq(socket_setsockopt(a, SOL_SOCKET, plain[i].opt, &v, 4), 0);
 		else
-			ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, plain[i].opt, &v, 4), -ENOPROTOOPT);
+			ck_assert_int_eq(socket_setsockopt(a, SOL_SOCKET, plain[i].opt, &v, 4), -ENOPROTOOPT);
 	}
 	tv[0] = 3;
 	tv[1] = 5000;
-	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, SO_RCVTIMEO, tv, 16), 0);
+	ck_assert_int_eq(socket_setsockopt(a, SOL_SOCKET, SO_RCVTIMEO, tv, 16), 0);
 	memset(tv, 0, sizeof(tv));
 	len = 16;
-	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_RCVTIMEO, tv, &len), 0);
+	ck_assert_int_eq(socket_getsockopt(a, SOL_SOCKET, SO_RCVTIMEO, tv, &len), 0);
 	ck_assert(tv[0] == 3 && tv[1] == 5000 && len == 16);
-	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_SNDTIMEO, tv, &len), 0);
+	ck_assert_int_eq(socket_getsockopt(a, SOL_SOCKET, SO_SNDTIMEO, tv, &len), 0);
 	ck_assert(tv[0] == 0 && tv[1] == 0);
-	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, SO_SNDTIMEO, tv, 8), -EINVAL);
+	ck_assert_int_eq(socket_setsockopt(a, SOL_SOCKET, SO_SNDTIMEO, tv, 8), -EINVAL);
 	len = 8;
-	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_LINGER, tv, &len), 0);
+	ck_assert_int_eq(socket_getsockopt(a, SOL_SOCKET, SO_LINGER, tv, &len), 0);
 	f_write(b, "x", 1);
 	drop(&a);
 	len = 4;
-	ck_assert_int_eq(unix_getsockopt(b, SOL_SOCKET, SO_ERROR, &v, &len), 0);
+	ck_assert_int_eq(socket_getsockopt(b, SOL_SOCKET, SO_ERROR, &v, &len), 0);
 	ck_assert_int_eq(v, ECONNRESET);
-	ck_assert_int_eq(unix_getsockopt(b, SOL_SOCKET, SO_ERROR, &v, &len), 0);
+	ck_assert_int_eq(socket_getsockopt(b, SOL_SOCKET, SO_ERROR, &v, &len), 0);
 	ck_assert_int_eq(v, 0);
 	pair(SOCK_STREAM);
 	len = sizeof(cred);
-	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_PEERCRED, &cred, &len), 0);
+	ck_assert_int_eq(socket_getsockopt(a, SOL_SOCKET, SO_PEERCRED, &cred, &len), 0);
 	ck_assert_int_eq(cred.pid, current_proc()->pid);
-	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, 2), -EINVAL);
-	ck_assert_int_eq(unix_setsockopt(a, SOL_SOCKET, 9999, &v, 4), -ENOPROTOOPT);
-	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, 9999, &v, &len), -ENOPROTOOPT);
-	ck_assert_int_eq(unix_getsockopt(a, 6, 1, &v, &len), -EOPNOTSUPP);
-	ck_assert_int_eq(unix_setsockopt(a, 6, 1, &v, 4), -EOPNOTSUPP);
+	ck_assert_int_eq(socket_setsockopt(a, SOL_SOCKET, SO_SNDBUF, &v, 2), -EINVAL);
+	ck_assert_int_eq(socket_setsockopt(a, SOL_SOCKET, 9999, &v, 4), -ENOPROTOOPT);
+	ck_assert_int_eq(socket_getsockopt(a, SOL_SOCKET, 9999, &v, &len), -ENOPROTOOPT);
+	ck_assert_int_eq(socket_getsockopt(a, 6, 1, &v, &len), -EOPNOTSUPP);
+	ck_assert_int_eq(socket_setsockopt(a, 6, 1, &v, 4), -EOPNOTSUPP);
 	len = 2;
 	v = -1;
-	ck_assert_int_eq(unix_getsockopt(a, SOL_SOCKET, SO_TYPE, &v, &len), 0);
+	ck_assert_int_eq(socket_getsockopt(a, SOL_SOCKET, SO_TYPE, &v, &len), 0);
 	ck_assert_uint_eq(len, 2);
 }
 END_TEST
 
 START_TEST(names_and_errors)
 {
-	uint16_t family = 9;
+	struct sockaddr_k name = { .family = 9 };
 	struct uio u;
 	int n;
 
-	ck_assert_int_eq(unix_getname(a, false, &family, 2), 2);
-	ck_assert_uint_eq(family, AF_UNIX);
-	ck_assert_int_eq(unix_getname(a, true, &family, 2), 2);
+	ck_assert_int_eq(socket_of(a)->ops->name(a, false, &name), 0);
+	ck_assert(name.family == AF_UNIX && name.len == 2);
+	ck_assert_int_eq(socket_of(a)->ops->name(a, true, &name), 0);
+	ck_assert_uint_eq(name.len, 2);
 	uio_kernel(&u, buf, 1, false);
-	ck_assert_int_eq(unix_send(a, &u, 0, true, NULL), -EISCONN);
+	ck_assert_int_eq(socket_of(a)->ops->send(a, &u, 0, &name, NULL), -EISCONN);
 	ck_assert_int_eq(snd(a, "x", 1, MSG_OOB), -EOPNOTSUPP);
 	ck_assert_int_eq(rcv(a, buf, 1, MSG_OOB), -EINVAL);
-	ck_assert(file_is_unix(a));
+	ck_assert(file_is_socket(a));
 	ck_assert_uint_eq(a->inode->mode, S_IFSOCK | 0777);
 	ck_assert_int_eq(file_seek(a, 0, SEEK_SET), -ESPIPE);
 	f_write(a, "abc", 3);
@@ -508,7 +509,7 @@ START_TEST(names_and_errors)
 	ck_assert_int_eq(file_ioctl(a, TIOCOUTQ, &n), 0);
 	ck_assert_int_gt(n, 0);
 	ck_assert_int_eq(file_ioctl(a, TCGETS, buf), -ENOTTY);
-	ck_assert_int_eq(unix_pair(4, 0, &(struct file *){ 0 }, &(struct file *){ 0 }), -ESOCKTNOSUPPORT);
+	ck_assert_int_eq(socket_pair(AF_UNIX, 4, 0, 0, &(struct file *){ 0 }, &(struct file *){ 0 }), -ESOCKTNOSUPPORT);
 	pair(SOCK_RAW); /* a datagram socket, as on Linux */
 	f_write(a, "abc", 3);
 	ck_assert_int_eq(f_read(b, buf, 2), 2);
@@ -550,7 +551,7 @@ START_TEST(user_pages_are_faulted_in)
 		pair(type);
 		ck_assert_int_eq(f_write(a, big, 9000), 9000);
 		uio_user(&u, at + 100, 9000, true);
-		ck_assert_int_eq(unix_recv(b, &u, MSG_PEEK, &out_flags, NULL), 9000);
+		ck_assert_int_eq(socket_of(b)->ops->recv(b, &u, MSG_PEEK, &out_flags, NULL, NULL), 9000);
 		ck_assert_int_eq(f_read_user(b, at + 16 * PAGE_SIZE - 50, 9000), 9000);
 		ck_assert_int_eq(copyin(buf, at + 16 * PAGE_SIZE - 50, 9000), 0);
 		ck_assert_mem_eq(buf, big, 9000);
@@ -565,7 +566,7 @@ START_TEST(each_allocation_fails)
 {
 	FAKE_EACH_FAILURE(n) {
 		struct file *x, *y;
-		long r = unix_pair(SOCK_STREAM, 0, &x, &y);
+		long r = socket_pair(AF_UNIX, SOCK_STREAM, 0, 0, &x, &y);
 
 		if (r) {
 			ck_assert_int_eq(r, -ENOMEM);
