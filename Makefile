@@ -24,12 +24,12 @@ CORE_X86  := fpu
 CORE_LIB  := rbtree string util seqbuf
 CORE_MM   := page slab pt entry space fault mremap madvise maps uio pagecache radix
 CORE_PROC := proc thread cred signal exit futex itimer
-CORE_FILE := file fdtable pipe eventfd timerfd signalfd memfd poll epoll lock stdio hostfile tty tty_line
+CORE_FILE := file fdtable pipe eventfd timerfd signalfd memfd shm poll epoll lock stdio hostfile tty tty_line
 CORE_FS   := vfs dentry path perm namei open attr mount regular memfs memfs_data memfs_xattr tmpfs overlay overlay_save cpio shutdown \
              p9 p9_client p9_data p9_msg p9_name p9_node p9_xattr devfs textfs procfs procfs_pid procfs_stat procfs_sys cpuinfo sysfs
 CORE_NET  := socket unix unix_name unix_gc
 SHIM      := table errno_names trace trace_args trace_file trace_names trace_net trace_proc inject sys_copy sys_file sys_fs sys_futex \
-             sys_ioctl sys_mem sys_misc sys_net sys_poll sys_proc sys_sched sys_signal sys_stat sys_time sys_xattr
+             sys_ioctl sys_ipc sys_mem sys_misc sys_net sys_poll sys_proc sys_sched sys_signal sys_stat sys_time sys_xattr
 LOADER    := elf script auxv execve
 KSRC      := $(CORE:%=core/%.c) $(CORE_X86:%=core/x86_64/%.c) $(CORE_LIB:%=core/lib/%.c) $(CORE_MM:%=core/mm/%.c) \
              $(CORE_PROC:%=core/proc/%.c) $(CORE_FILE:%=core/file/%.c) $(CORE_FS:%=core/fs/%.c) \

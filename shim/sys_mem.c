@@ -401,3 +401,14 @@ long sys_membarrier(int cmd, uint64_t flags, int cpu)
 	}
 	return -EINVAL;
 }
+
+/* ---- protection keys (pkeys(7)): none, as on a CPU without them, where only key -1 is valid ---- */
+
+long sys_pkey_alloc(uint32_t flags, uint32_t rights) { return flags || (rights & ~3u) ? -EINVAL : -ENOSPC; }
+
+long sys_pkey_free(int key) { return -EINVAL; }
+
+long sys_pkey_mprotect(uptr_t addr, size_t len, uint64_t prot, int key)
+{
+	return key == -1 || unaligned(addr) || !len ? sys_mprotect(addr, len, prot) : -EINVAL;
+}

@@ -68,6 +68,7 @@ extern const struct trace_names names_open, names_open_modes, names_access, name
 		names_resolve,
 	names_fd_cloexec, names_seals, names_lock_type, names_file_type, names_fs_magic, names_statfs,
 	names_prot, names_mmap, names_mmap_type, names_mremap, names_msync, names_sync_range, names_madvise, names_mlockall,
+	names_pkey, names_ipc_key, names_shmget, names_shmat, names_shmctl,
 	names_clone, names_cld, names_wait, names_waitid, names_rlimit, names_rusage, names_prio, names_sched, names_prctl, names_arch,
 		names_cap,
 	names_caps, names_dumpable, names_owner,

@@ -224,14 +224,41 @@ void trace_sock_opt(struct trace *t, uint64_t v, const struct trace_names *names
 		trace_put(t, "%#x", (unsigned)v);
 }
 
-/* Options of an int are shown as [value]. */
+static void put_ucred(struct trace *t, const int *w)
+{
+	trace_put(t, "{pid=%d, uid=%d, gid=%d}", w[0], w[1], w[2]);
+}
+
+/* Options of an int are shown as [value], for getsockopt, too, whose length is behind a pointer. */
 void trace_sockopt(struct trace *t, uint64_t v, const struct trace_names *names)
 {
-	if ((int)t->args[4] == sizeof(int))
+	int len = (int)t->args[4], opt = (int)t->args[1] == SOL_SOCKET ? (int)t->args[2] : -1, w[3];
+
+	if (t->nr == NR_getsockopt && copyin(&len, t->args[4], sizeof(len)))
+		len = 0;
+	if (opt == SO_LINGER && len == 8 && trace_fetch(t, w, v, 8)) {
+		trace_put(t, "{l_onoff=%d, l_linger=%d}", w[0], w[1]);
+		return;
+	}
+	if (opt == SO_PEERCRED && len == 12 && trace_fetch(t, w, v, 12)) {
+		put_ucred(t, w);
+		return;
+	}
+	if (opt == SO_ERROR && len == 4 && t->ret >= 0 && !copyin(w, v, 4) && errno_name(w[0])) {
+		trace_put(t, "[%s]", errno_name(w[0]));
+		return;
+	}
+	if (t->ret < 0 && t->nr == NR_getsockopt) {
+		trace_ptr_of(t, v);
+		return;
+	}
+	if (len == sizeof(int))
 		trace_int_at(t, v, NULL);
 	else
-		trace_user_bytes(t, v, (int)t->args[4] < 0 ? 0 : t->args[4]);
+		trace_user_bytes(t, v, len < 0 ? 0 : (size_t)len);
 }
+
+#define SOCKADDR_SHOWN 126
 
 static unsigned be16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
 
@@ -255,6 +282,9 @@ static void put_sockaddr(struct trace *t, const uint8_t *a, size_t len)
 		for (int i = 0; i < 8; i++)
 			trace_put(t, i ? ":%x" : "%x", be16(a + 8 + 2 * i));
 		trace_put(t, "\"");
+	} else if (len > 2 && family != AF_UNIX) {
+		trace_put(t, ", sa_data=");
+		trace_quote(t, (const char *)a + 2, len - 2, SOCKADDR_SHOWN, false);
 	}
 	trace_put(t, "}");
 }
@@ -312,6 +342,13 @@ static void put_control(struct trace *t, uptr_t addr, size_t len)
 			trace_put(t, ", cmsg_data=[");
 			put_rights(t, addr + at + sizeof(h), (h.len - sizeof(h)) / sizeof(int));
 			trace_put(t, "]");
+		} else if (h.level == SOL_SOCKET && h.type == SCM_CREDENTIALS && h.len == sizeof(h) + 12) {
+			int w[3];
+
+			if (!copyin(w, addr + at + sizeof(h), sizeof(w))) {
+				trace_put(t, ", cmsg_data=");
+				put_ucred(t, w);
+			}
 		}
 		trace_put(t, "}");
 		at += MIN(ALIGN_UP((size_t)h.len, 8), len - at);

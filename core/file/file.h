@@ -164,6 +164,7 @@ void timerfd_clock_was_set(void);
 void signalfd_notify(void);
 /* memfd_create(2): flags are MFD_; the name without "memfd:". -EINVAL for a name over 249 bytes or an unknown flag. */
 int memfd_new(const char *name, unsigned flags, struct file **out);
+int memfd_inode(struct inode **out); /* the nameless inode of one, with a reference; -ENOMEM */
 int memfd_add_seals(struct file *f, unsigned seals); /* F_ADD_SEALS: 0, -EINVAL (no memfd), -EPERM, -EBUSY */
 int memfd_get_seals(struct file *f);                 /* F_GET_SEALS: the seals, or -EINVAL */
 /* The bytes at the front of a pipe, left in it: sleeps for the first as read does; 0 at end of file. pipe_skip() takes

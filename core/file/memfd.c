@@ -127,11 +127,14 @@ static int memfd_setup(void)
 	return 0;
 }
 
-static int memfd_inode_new(struct inode **out)
+int memfd_inode(struct inode **out)
 {
-	struct inode *root = memfd_super->root->inode, *inode;
-	int r;
+	struct inode *root, *inode;
+	int r = memfd_setup();
 
+	if (r)
+		return r;
+	root = memfd_super->root->inode;
 	mutex_lock(&root->lock);
 	r = root->ops->tmpfile(root, S_IFREG | 0777, false, &inode);
 	mutex_unlock(&root->lock);
@@ -160,9 +163,7 @@ int memfd_new(const char *name, unsigned flags, struct file **out)
 		return -EINVAL;
 	if (strnlen(name, MEMFD_NAME_MAX + 1) > MEMFD_NAME_MAX)
 		return -EINVAL;
-	r = memfd_setup();
-	if (!r)
-		r = memfd_inode_new(&inode);
+	r = memfd_inode(&inode);
 	if (r)
 		return r;
 	inode->seals = flags & MFD_ALLOW_SEALING ? 0 : F_SEAL_SEAL;
