@@ -309,10 +309,21 @@ static long g_iovec(void)
 	return structure(v, sizeof(v));
 }
 
+static long g_sockaddr(void)
+{
+	struct { uint16_t family; char path[108]; } a = { (uint16_t)(chance(8) ? rnd() : 1), "s" };
+
+	a.path[0] = chance(2) ? 0 : 's';
+	a.path[1] = (char)('0' + below(6));
+	if (chance(20))
+		memset(a.path, 'x', sizeof(a.path));
+	return structure(&a, sizeof(a));
+}
+
 static long g_msghdr(void)
 {
 	struct msghdr m = {
-		.msg_name = (void *)pointer(110), .msg_namelen = (unsigned)(chance(4) ? rnd() : below(130)),
+		.msg_name = (void *)(chance(2) ? (long)pointer(110) : g_sockaddr()), .msg_namelen = (unsigned)(chance(4) ? rnd() : chance(2) ? 4 : below(130)),
 		.msg_iov = (void *)g_iovec(), .msg_iovlen = chance(10) ? any_value() : below(12),
 		.msg_controllen = chance(10) ? any_value() : below(200), .msg_flags = (int)rnd(),
 	};
@@ -395,15 +406,6 @@ static long g_ints(void)
 	for (unsigned i = 0; i < COUNT(w); i++)
 		w[i] = chance(2) ? (uint32_t)below(256) : (uint32_t)any_value();
 	return structure(w, sizeof(w));
-}
-
-static long g_sockaddr(void)
-{
-	struct { uint16_t family; char path[108]; } a = { (uint16_t)(chance(3) ? rnd() : 1), "sock" };
-
-	if (chance(3))
-		a.path[0] = 0;
-	return structure(&a, sizeof(a));
 }
 
 static long g_epoll_event(void)
@@ -504,6 +506,9 @@ static long g_flock(void) { return chance(5) ? (long)rnd() : (long)(below(9) | 4
 static long g_signo(void) { return chance(3) ? (long)(any_value() | 128) : 0; }
 static long g_msec(void) { return (long)below(3); }
 
+static long g_shmget(void) { return (long)((chance(20) ? rnd() : chance(2) ? 01000 : 0) | 0600); }
+static long g_shm_cmd(void) { return chance(10) ? (long)rnd() : (long)below(17); }
+
 static const struct {
 	const char *kind;
 	long (*make)(void);
@@ -526,6 +531,7 @@ static const struct {
 	{ "SOCK_FLAGS", g_o_flags }, { "EFD_FLAGS", g_o_flags }, { "SFD_FLAGS", g_o_flags }, { "TFD_FLAGS", g_o_flags },
 	{ "RLIMIT_RES", g_small }, { "MKNOD_MODE", g_any }, { "WHENCE", g_small }, { "SCHED_PARAM_IN", g_ints },
 	{ "STAT_OUT", buffer }, { "GROUPS_IN", g_ints }, { "CAP_HEADER", g_ints }, { "SIGEVENT_IN", g_words },
+	{ "IPC_KEY", g_small }, { "SHMGET_FLAGS", g_shmget }, { "SHMAT_FLAGS", g_bits }, { "SHM_CMD", g_shm_cmd },
 	{ "SOCKOPT_IN", g_ints }, { "CPUSET_IN", g_words }, { "RLIMIT_IN", g_words }, { "STACK_IN", g_words },
 };
 
@@ -610,11 +616,18 @@ static int tame(const struct sys *s, long *a)
 	case SYS_read: case SYS_readv: case SYS_write: case SYS_writev: case SYS_pread64: case SYS_splice: case SYS_sendfile:
 	case SYS_recvfrom: case SYS_recvmsg: case SYS_recvmmsg: case SYS_sendto: case SYS_sendmsg: case SYS_sendmmsg:
 	case SYS_preadv2: case SYS_pwritev2: case SYS_vmsplice: case SYS_accept: case SYS_accept4: case SYS_copy_file_range:
+	case SYS_connect:
 		if (!chance(40))
 			CALL(SYS_fcntl, a[0], F_SETFL, O_NONBLOCK);
+		if (s->nr == SYS_connect && !chance(8))
+			a[2] = chance(20) ? 110 : 4;
+		if (s->nr == SYS_sendto && chance(2))
+			a[5] = 4;
 		if (s->nr == SYS_splice)
 			CALL(SYS_fcntl, a[2], F_SETFL, O_NONBLOCK);
 		break;
+	case SYS_bind: a[2] = chance(8) ? g_small() : chance(20) ? 110 : 4; break;
+	case SYS_shmget: a[1] = chance(20) ? a[1] : (long)below(0x100000); break;
 	case SYS_chdir: case SYS_fchdir: return chance(8);
 	case SYS_munmap: case SYS_mprotect: case SYS_madvise: case SYS_mremap: case SYS_mmap: case SYS_mlock:
 		if (!chance(100))
@@ -653,12 +666,29 @@ static void random_call(void)
 		keep_fd(r);
 }
 
+/* A listener and a client that it has not accepted. */
+static void connected(int *pair)
+{
+	int type = (chance(2) ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_NONBLOCK;
+	long name = g_sockaddr();
+
+	pair[0] = (int)CALL(SYS_socket, 1, type, 0);
+	pair[1] = (int)CALL(SYS_socket, 1, type, 0);
+	CALL(SYS_bind, pair[0], name, 4);
+	CALL(SYS_listen, pair[0], below(3));
+	CALL(SYS_connect, pair[1], name, 4);
+	if (chance(2))
+		keep_fd(CALL(SYS_accept4, pair[0], 0, 0, SOCK_NONBLOCK));
+}
+
 /* New descriptors of all kinds, so that there is something to work with. */
 static void make_object(void)
 {
 	int pair[2] = { -1, -1 };
 
-	switch (below(14)) {
+	switch (below(17)) {
+	case 9: pair[0] = (int)CALL(SYS_socket, 1, (chance(2) ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK, 0); break;
+	case 10: case 11: connected(pair); break;
 	case 0: CALL(SYS_pipe2, pair, O_NONBLOCK); break;
 	case 1: CALL(SYS_socketpair, 1, (1 + below(2) * 4) | SOCK_NONBLOCK, 0, pair); break;
 	case 2: pair[0] = (int)CALL(SYS_eventfd2, below(4), O_NONBLOCK | below(2)); break;
