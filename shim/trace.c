@@ -172,7 +172,7 @@ static void result_special(struct trace *t)
 	if (!name || t->ret < 0)
 		return;
 	switch (t->nr) {
-	case NR_mmap: case NR_mremap: case NR_brk:
+	case NR_mmap: case NR_mremap: case NR_brk: case NR_shmat:
 		t->ret_format = RET_HEX;
 		break;
 	case NR_umask:

@@ -439,30 +439,22 @@ void trace_ipc_flags(struct trace *t, uint64_t v, const struct trace_names *name
 	trace_put(t, v & 0777 ? "0%o" : "000", (unsigned)v & 0777);
 }
 
+/* What IPC_SET passes and what the others answer; limits and usage stay an address. */
 void trace_shm_buf(struct trace *t, uint64_t v, const struct trace_names *names)
 {
 	int cmd = (int)t->args[1];
-	bool stat = cmd == IPC_STAT || cmd == SHM_STAT || cmd == SHM_STAT_ANY;
+	bool set = cmd == IPC_SET, stat = cmd == IPC_STAT || cmd == SHM_STAT || cmd == SHM_STAT_ANY;
 	struct abi_shmid_ds d;
-	uint64_t i[6];
 
-	if (cmd == IPC_INFO || cmd == SHM_INFO) {
-		if (!trace_fetch(t, i, v, cmd == SHM_INFO ? 48 : 40))
-			return;
-		if (cmd == SHM_INFO)
-			trace_put(t, "{used_ids=%d, shm_tot=%lu, shm_rss=%lu, shm_swp=%lu, swap_attempts=%lu, swap_successes=%lu}",
-				  (int)i[0], i[1], i[2], i[3], i[4], i[5]);
-		else
-			trace_put(t, "{shmmax=%lu, shmmin=%lu, shmmni=%lu, shmseg=%lu, shmall=%lu}", i[0], i[1], i[2], i[3], i[4]);
-	} else if (cmd == IPC_SET ? copyin(&d, v, sizeof(d)) != 0 : !stat || t->ret < 0 || copyin(&d, v, sizeof(d))) {
+	if ((!set && (!stat || t->ret < 0)) || copyin(&d, v, sizeof(d))) {
 		trace_ptr_of(t, v);
-	} else {
-		trace_put(t, "{shm_perm={uid=%u, gid=%u, mode=0%o", d.uid, d.gid, d.mode);
-		if (stat)
-			trace_put(t, ", key=%d, cuid=%u, cgid=%u}, shm_segsz=%lu, shm_cpid=%d, shm_lpid=%d, shm_nattch=%lu, "
-				  "shm_atime=%ld, shm_dtime=%ld, shm_ctime=%ld}", d.key, d.cuid, d.cgid, d.segsz, d.cpid, d.lpid,
-				  d.nattch, d.atime, d.dtime, d.ctime);
-		else
-			trace_put(t, "}}");
+		return;
 	}
+	trace_put(t, "{shm_perm={uid=%u, gid=%u, mode=0%o", d.uid, d.gid, d.mode);
+	if (stat)
+		trace_put(t, ", key=%d, cuid=%u, cgid=%u}, shm_segsz=%lu, shm_cpid=%d, shm_lpid=%d, shm_nattch=%lu, "
+			  "shm_atime=%ld, shm_dtime=%ld, shm_ctime=%ld}", d.key, d.cuid, d.cgid, d.segsz, d.cpid, d.lpid,
+			  d.nattch, d.atime, d.dtime, d.ctime);
+	else
+		trace_put(t, "}}");
 }

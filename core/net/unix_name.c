@@ -282,12 +282,13 @@ static int connect_dgram(struct usock *s, const struct sockaddr_k *a)
 
 	if (a->family != AF_UNSPEC)
 		r = unix_find(a, s->sk.type, &to);
-	if (!r && to && to->peer && to->peer != s) {
-		usock_put(to);
-		r = -EPERM;
-	}
 	if (r)
 		return r;
+	if (to && (to->closed || (to->peer && to->peer != s))) {
+		r = to->closed ? -ECONNREFUSED : -EPERM;
+		usock_put(to);
+		return r;
+	}
 	old = s->peer;
 	s->peer = to;
 	if (old && old != to)

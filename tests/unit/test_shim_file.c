@@ -523,7 +523,11 @@ START_TEST(descriptors_pass_through_sockets)
 	m.iovlen = 1025;
 	u_put(0, &m, sizeof(m));
 	ck_assert_int_eq(CALL(NR_sendmsg, 1, U, 0), -EMSGSIZE);
-	ck_assert_int_eq(CALL(NR_connect, 1, U, 110), -EISCONN);
+	ck_assert_int_eq(CALL(NR_connect, 1, U, 110), -EINVAL); /* no AF_UNIX */
+	u_put(0, "\1\0\0nobody", 9);
+	ck_assert_int_eq(CALL(NR_connect, 1, U, 9), -ECONNREFUSED);
+	ck_assert_int_eq(CALL(NR_connect, 1, U, 129), -EINVAL);
+	ck_assert_int_eq(CALL(NR_connect, 1, 0, 9), -EFAULT);
 	ck_assert_int_eq(CALL(NR_accept4, 1, 0, 0, 1), -EINVAL);
 }
 END_TEST

@@ -2,6 +2,7 @@
 #include "tests/unit/shimtest.h"
 #include "core/mm/space.h"
 #include "shim/abi/mman.h"
+#include "shim/abi/shm.h"
 #include "shim/abi/signal.h"
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -184,6 +185,8 @@ START_TEST(any_argument)
 			/* Mappings at addresses of its own choice only, or the test's memory would go. */
 			if (nr == NR_mmap)
 				a[3] &= ~(uint64_t)MAP_FIXED;
+			if (nr == NR_shmat)
+				a[2] &= ~(uint64_t)SHM_REMAP;
 			if (nr == NR_openat || nr == NR_open || nr == NR_mkdir)
 				copyout(p, "/a", 3);
 			r = call6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -195,6 +198,8 @@ START_TEST(any_argument)
 		}
 	fake_idle_hook = NULL;
 	CALL(NR_alarm, 0);
+	for (int id = 0; id < 1000; id++) /* they would outlive the process */
+		CALL(NR_shmctl, id, IPC_RMID, 0);
 }
 END_TEST
 

@@ -6,6 +6,7 @@
 #include "shim/abi/mman.h"
 #include "shim/abi/poll.h"
 #include "shim/abi/signal.h"
+#include "shim/abi/shm.h"
 #include "shim/abi/socket.h"
 #include "shim/abi/structs.h"
 #include "shim/abi/time.h"
@@ -441,6 +442,39 @@ START_TEST(sockets)
 	       u_put(0, in, sizeof(in)), 16);
 	TRACED("sendto(3, \"hi\", 2, MSG_NOSIGNAL, NULL, 0) = 2", 2, NR_sendto, 3, u_str(0, "hi"), 2, MSG_NOSIGNAL, 0, 0);
 	TRACED("shutdown(3, SHUT_WR)                    = 0", 0, NR_shutdown, 3, 1);
+	TRACED("connect(3, {sa_family=AF_UNSPEC, sa_data=\"\\0\\0\"}, 4) = 0", 0, NR_connect, 3, u_put(0, "\0\0\0", 4), 4);
+}
+END_TEST
+
+START_TEST(socket_options)
+{
+	uptr_t val = u_put(0, (int[]){ 1, 7, -1 }, 12), len = u_put(64, &(int){ 8 }, 4);
+
+	TRACED("setsockopt(3, SOL_SOCKET, SO_LINGER, {l_onoff=1, l_linger=7}, 8) = 0", 0, NR_setsockopt, 3, 1, 13, val, 8);
+	TRACED("getsockopt(3, SOL_SOCKET, SO_LINGER, {l_onoff=1, l_linger=7}, [8]) = 0", 0, NR_getsockopt, 3, 1, 13, val, len);
+	u_put(64, &(int){ 12 }, 4);
+	TRACED("getsockopt(3, SOL_SOCKET, SO_PEERCRED, {pid=1, uid=7, gid=-1}, [12]) = 0", 0, NR_getsockopt, 3, 1, 17, val, len);
+	u_put(64, &(int){ 4 }, 4);
+	u_put(0, &(int){ 104 }, 4);
+	TRACED("getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNRESET], [4]) = 0", 0, NR_getsockopt, 3, 1, 4, val, len);
+	TRACED("getsockopt(3, SOL_SOCKET, SO_TYPE, [104], [4]) = 0", 0, NR_getsockopt, 3, 1, 3, val, len);
+	TRACED("setsockopt(3, SOL_SOCKET, SO_PRIORITY, [104], 4) = 0", 0, NR_setsockopt, 3, 1, 12, val, 4);
+}
+END_TEST
+
+START_TEST(shared_memory_and_keys)
+{
+	struct abi_shmid_ds d = { .uid = 1, .gid = 2, .mode = 0600, .segsz = 5, .nattch = 3 };
+	uptr_t at = u_put(0, &d, sizeof(d));
+
+	TRACED("shmget(IPC_PRIVATE, 5000, IPC_CREAT|0600) = 0", 0, NR_shmget, 0, 5000, IPC_CREAT | 0600);
+	TRACED("shmget(0x5, 1, 000)                     = -1 ENOENT (No such file or directory)", -ENOENT, NR_shmget, 5, 1, 0);
+	TRACED("shmat(0, NULL, SHM_RDONLY|SHM_RND)      = 0x10000000", 0x10000000, NR_shmat, 0, 0, SHM_RDONLY | SHM_RND);
+	TRACED("shmctl(0, IPC_RMID, NULL)               = 0", 0, NR_shmctl, 0, IPC_RMID, 0);
+	TRACED("shmctl(0, IPC_SET, {shm_perm={uid=1, gid=2, mode=0600}}) = 0", 0, NR_shmctl, 0, IPC_SET, at);
+	TRACED("shmctl(0, IPC_STAT, {shm_perm={uid=1, gid=2, mode=0600, key=0, cuid=0, cgid=0}, shm_segsz=5, shm_cpid=0, shm_lpid=0, "
+	       "shm_nattch=3, shm_atime=0, shm_dtime=0, shm_ctime=0}) = 0", 0, NR_shmctl, 0, IPC_STAT, at);
+	TRACED("pkey_alloc(0, PKEY_DISABLE_WRITE)       = -1 ENOSPC (No space left on device)", -ENOSPC, NR_pkey_alloc, 0, 2);
 }
 END_TEST
 
@@ -520,6 +554,8 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, signals);
 	tcase_add_test(tc, times);
 	tcase_add_test(tc, sockets);
+	tcase_add_test(tc, socket_options);
+	tcase_add_test(tc, shared_memory_and_keys);
 	tcase_add_test(tc, ends);
 	tcase_add_test(tc, injected_answers_are_marked);
 	tcase_add_test(tc, any_argument);
