@@ -117,7 +117,7 @@ static int make_point(char *path, bool dir)
 		if (c != '/' && c)
 			continue;
 		*p = 0;
-		r = dir || c ? vfs_mkdir(AT_FDCWD, path, 0755) : vfs_mknod(AT_FDCWD, path, S_IFREG | 0644, 0);
+		r = dir || c ? vfs_mkdir(AT_FDCWD, path, 0755) : vfs_mknod(AT_FDCWD, path, S_IFREG | 0644, 0, NULL);
 		*p = c;
 		if (r == -EEXIST)
 			r = 0;
