@@ -41,7 +41,7 @@ KVM_C     := $(wildcard plat/kvm/*.c) $(wildcard plat/kvm/virtio/*.c)
 KVM_S     := $(wildcard plat/kvm/*.S)
 
 # What frequent system calls, faults and interrupts run through is compiled for speed, all the rest for size.
-HOT       := core/sched core/timer core/wait core/trap core/x86_64/fpu core/lib/rbtree core/lib/string $(CORE_MM:%=core/mm/%) \
+HOT       := core/sched core/timer core/wait core/trap core/x86_64/fpu core/lib/rbtree core/lib/string $(addprefix core/mm/,page slab pt entry space fault uio pagecache radix) \
              $(addprefix core/file/,file fdtable pipe eventfd poll epoll) $(addprefix core/fs/,dentry path vfs regular memfs_data) \
              core/proc/thread core/proc/signal core/proc/futex $(addprefix shim/,table sys_copy sys_file sys_mem sys_stat)
 HOT_PLAT  := linuxu/trap linuxu/mem linuxu/time linuxu/patch kvm/trap kvm/mem kvm/time

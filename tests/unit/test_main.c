@@ -102,7 +102,7 @@ START_TEST(reasons)
 		{ E2BIG, 126, "too long" }, { EIO, 126, "cannot be started: error 5" },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (volatile size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		ck_assert_exit(cannot_start("/p", -cases[i].err, NULL), cases[i].status << 8);
 		it_said(cases[i].text, cases[i].status);
 	}

@@ -447,7 +447,7 @@ START_TEST(each_allocation_fails)
 	static const char *const names[2] = { "/a/far", "/a/far2" };
 	const struct inode_ops *was[2];
 	struct inode *inode[2];
-	char *text[2];
+	const char *text[2];
 	size_t before;
 
 	for (int i = 0; i < 2; i++) {
@@ -472,7 +472,7 @@ START_TEST(each_allocation_fails)
 	}
 	for (int i = 0; i < 2; i++) {
 		inode[i]->ops = was[i];
-		inode[i]->link = text[i];
+		inode[i]->link = (char *)text[i];
 		inode[i]->size = 4;
 	}
 }

@@ -3,8 +3,8 @@
 #include "core/mm/space.h"
 #include "shim/abi/mman.h"
 #include "shim/abi/shm.h"
-#include "tests/unit/filetest.h"
 #include "tests/unit/fstest.h"
+#include "tests/unit/filetest.h"
 
 #define AT 0x10000000ul
 

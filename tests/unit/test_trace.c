@@ -193,7 +193,7 @@ END_TEST
 START_TEST(processes)
 {
 	struct abi_clone_args args = { 0x3d0f00, 0, U, U + 8, 0, 0x7000, 0x2000, 0x9000 };
-	struct abi_rusage usage = { { 1, 2 }, { 3, 4 } };
+	struct abi_rusage usage = { .utime = { 1, 2 }, .stime = { 3, 4 } };
 	struct abi_siginfo child = { .signo = SIGCHLD, .code = CLD_EXITED, .pid = 9, .uid = 1, .value = 3 };
 	uint64_t envp[3] = { U + 0x80, U + 0x84, 0 }, argv[2] = { U + 0x80, 0 };
 	int status = 3 << 8, tid = 77;

@@ -3,8 +3,8 @@
 #include "core/timer.h"
 #include "shim/abi/poll.h"
 #include "shim/abi/socket.h"
-#include "tests/unit/filetest.h"
 #include "tests/unit/fstest.h"
+#include "tests/unit/filetest.h"
 
 static struct file *server, *client, *accepted;
 
