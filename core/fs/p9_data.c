@@ -25,7 +25,7 @@
 /* A fid of n for the caller alone: its walk fid if that is idle (a file's is not needed for walking), else a clone. */
 static int fid_to_open(struct p9_node *n, bool keep_walk, struct p9_fid **out)
 {
-	struct p9_fid *from, *to;
+	struct p9_fid *from;
 	int err = p9_node_fid(n, &from);
 
 	if (err)
@@ -36,13 +36,8 @@ static int fid_to_open(struct p9_node *n, bool keep_walk, struct p9_fid **out)
 		*out = from;
 		return 0;
 	}
-	err = p9_fid_new(n->c, &to);
-	if (!err)
-		err = p9_walk(n->c, from, to, NULL, 0, NULL);
 	p9_fid_put(n->c, from);
-	if (!err)
-		*out = to;
-	return err;
+	return p9_node_clone(n, out);
 }
 
 int p9_open_fid(struct p9_node *n, bool write, struct p9_fid **out)

@@ -75,23 +75,14 @@ static int make_file(struct inode *dir, const struct name *name, uint32_t mode, 
 {
 	struct p9_node *n = p9_node_of(dir);
 	struct p9_client *c = n->c;
-	struct p9_fid *from, *f;
+	struct p9_fid *f;
 	struct p9_slot *s;
 	struct p9_qid qid;
 	struct p9_attr a;
 	struct inode *known;
 	uint32_t iounit;
-	int err = n->orphan ? -ENOENT : p9_fid_new(c, &f);
+	int err = n->orphan ? -ENOENT : p9_node_clone(n, &f);
 
-	if (err)
-		return err;
-	err = p9_node_fid(n, &from);
-	if (err) {
-		p9_fid_discard(c, f);
-		return err;
-	}
-	err = p9_walk(c, from, f, NULL, 0, NULL);
-	p9_fid_put(c, from);
 	if (err)
 		return err;
 	/* Turns the directory's fid into one of the new file, open. */

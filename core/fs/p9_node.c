@@ -141,6 +141,22 @@ int p9_node_fid(struct p9_node *n, struct p9_fid **out)
 	return 0;
 }
 
+int p9_node_clone(struct p9_node *n, struct p9_fid **out)
+{
+	struct p9_fid *from, *to;
+	int err = p9_node_fid(n, &from);
+
+	if (err)
+		return err;
+	err = p9_fid_new(n->c, &to);
+	if (!err)
+		err = p9_walk(n->c, from, to, NULL, 0, NULL);
+	p9_fid_put(n->c, from);
+	if (!err)
+		*out = to;
+	return err;
+}
+
 int p9_node_any_fid(struct p9_node *n, struct p9_fid **out)
 {
 	struct p9_fid *f = n->rd ? n->rd : n->wr ? n->wr : n->walk;

@@ -93,6 +93,8 @@ int p9_rw_setattr(struct inode *inode, const struct iattr *a);
 /* A fid that is not opened, in use by the caller (p9_fid_put). -ENOENT: nameless; -ESTALE: the name is another
  * file's. */
 int p9_node_fid(struct p9_node *n, struct p9_fid **out);
+/* A fid of the caller's own for n, not opened. */
+int p9_node_clone(struct p9_node *n, struct p9_fid **out);
 /* Any fid, in use, for attributes. */
 int p9_node_any_fid(struct p9_node *n, struct p9_fid **out);
 

@@ -84,22 +84,13 @@ int p9_setxattr(struct inode *inode, const char *name, const void *value, size_t
 {
 	struct p9_node *n = p9_node_of(inode);
 	struct p9_client *c = n->c;
-	struct p9_fid *from, *f;
+	struct p9_fid *f;
 	struct p9_slot *s;
 	int err, clunked;
 
 	if (value && !size)
 		return -EOPNOTSUPP;
-	err = p9_fid_new(c, &f);
-	if (err)
-		return err;
-	err = p9_node_fid(n, &from);
-	if (err) {
-		p9_fid_discard(c, f);
-		return err;
-	}
-	err = p9_walk(c, from, f, NULL, 0, NULL);
-	p9_fid_put(c, from);
+	err = p9_node_clone(n, &f);
 	if (err)
 		return err;
 	s = p9_begin(c, P9_TXATTRCREATE);
