@@ -178,7 +178,7 @@ START_TEST(rubbish)
 {
 	uint64_t seed = 99;
 
-	for (unsigned round = 0; round < 2000; round++) {
+	for (unsigned round = 0; round < unit_rounds(2000); round++) {
 		uint8_t junk[256];
 
 		start();

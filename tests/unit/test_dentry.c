@@ -156,7 +156,7 @@ START_TEST(deep_and_uncached)
 
 	fake->no_dcache = true;
 	mount_root_path(&p);
-	for (unsigned i = 0; i < 200000; i++) {
+	for (unsigned i = 0; i < unit_rounds(200000); i++) {
 		OK(path_walk(&p, "d", 0, &next));
 		path_put(&p);
 		p = next;

@@ -68,7 +68,7 @@ START_TEST(random_changes_agree_with_an_array)
 {
 	uint64_t seed = 42 + (uint64_t)_i;
 
-	for (int k = 0; k < 30000; k++) {
+	for (unsigned k = 0; k < unit_rounds(30000); k++) {
 		unsigned i = unit_random(&seed) % N;
 		/* Now sparse, now dense. */
 		bool grow = unit_random(&seed) % 8 < (k / 5000 % 2 ? 2 : 6);

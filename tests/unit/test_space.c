@@ -576,7 +576,7 @@ START_TEST(random_operations)
 	struct model m[MODEL_PAGES] = { 0 };
 	uint64_t seed = 12345 + (uint64_t)_i;
 
-	for (int round = 0; round < 400; round++) {
+	for (unsigned round = 0; round < unit_rounds(400); round++) {
 		int i = (int)(unit_random(&seed) % MODEL_PAGES);
 		int n = 1 + (int)(unit_random(&seed) % (uint32_t)(MODEL_PAGES - i < 12 ? MODEL_PAGES - i : 12));
 		unsigned prot = prots[unit_random(&seed) % ARRAY_SIZE(prots)];
@@ -641,7 +641,7 @@ START_TEST(random_placement)
 	vaddr_t addr[40] = { 0 };
 	size_t len[40] = { 0 };
 
-	for (int round = 0; round < 600; round++) {
+	for (unsigned round = 0; round < unit_rounds(600); round++) {
 		unsigned k = unit_random(&seed) % 40;
 		vaddr_t top, expect = 0;
 

@@ -390,7 +390,7 @@ START_TEST(long_chain_of_sockets_in_flight)
 {
 	struct file *inner = NULL;
 
-	for (int i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < unit_rounds(20000); i++) {
 		struct file *x, *y;
 
 		ck_assert_int_eq(socket_pair(AF_UNIX, SOCK_DGRAM, 0, 0, &x, &y), 0);

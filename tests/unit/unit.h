@@ -49,6 +49,11 @@ Suite *unit_suite_new(const char *name, TCase **tc, void (*setup)(void), void (*
 	ck_assert_msg(strstr(fake_log(), (text)) != NULL, "it said: %s", fake_log()); \
 } while (0)
 
+/* Under Valgrind, some thirty times as slow (tests/unit/run sets UNIT_SLOW): long repetitions are cut to an eighth there, as
+ * the other two runs do them in full. */
+static inline bool unit_slow(void) { return getenv("UNIT_SLOW") != NULL; }
+static inline unsigned unit_rounds(unsigned n) { return unit_slow() ? n / 8 + 1 : n; }
+
 /* Small deterministic generator for random tests. */
 static inline uint32_t unit_random(uint64_t *state)
 {
