@@ -4,7 +4,8 @@
  * over several short rounds, without the cost of the empty loop. Under QEMU's -icount shift=0 a tick is a guest
  * instruction. `micro-begin` and `micro-end NS` frame the whole, so that the host can check the guest's clock by its own.
  *
- * micro [-n ROUNDS] [NAME…]   runs all, or the named ones. Keep every operation as a program would do it: through libc,
+ * micro [-n ROUNDS] [NAME…]   runs all, or the named ones; without -n each for a second at least, since a shared machine
+ * is slow for a while now and then and the least is what counts. Keep every operation as a program would do it: through libc,
  * no inline syscalls, since patched call sites are part of what is measured. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -111,10 +112,16 @@ static const struct op {
 	{ "pipe-write-read", op_pipe, 5000, 0 },
 };
 
+#define ROUNDS_MIN 15
+#define TIME_MIN   1000000000ul /* ns */
+
+/* rounds 0: as many as the time allows. */
 static void measure(const struct op *o, int rounds, double *best_ns, double *best_ticks)
 {
+	uint64_t start = now_ns();
+
 	*best_ns = *best_ticks = 1e18;
-	for (int r = 0; r < rounds; r++) {
+	for (int r = 0; rounds ? r < rounds : r < ROUNDS_MIN || now_ns() - start < TIME_MIN; r++) {
 		if (o->faults)
 			madvise((void *)area, AREA, MADV_DONTNEED);
 		uint64_t ns = now_ns(), ticks = rdtsc();
@@ -143,7 +150,7 @@ int main(int argc, char **argv)
 {
 	const struct op empty = { "empty", op_empty, 10000, 0 };
 	double ns, ticks, base_ns, base_ticks;
-	int rounds = 15;
+	int rounds = 0;
 
 	if (argc > 2 && !strcmp(argv[1], "-n"))
 		rounds = atoi(argv[2]), argv += 2;
