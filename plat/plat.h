@@ -104,8 +104,9 @@ void plat_space_switch(struct plat_space *s);
 uint64_t plat_time_mono(void); /* since boot, never goes back */
 uint64_t plat_time_wall(void); /* since 1970-01-01 UTC */
 
-/* How monotonic time follows from the time stamp counter: ns = mono + ((tsc_now - tsc) * mult >> 32). Returns 0 and
- * fills *out once known; -EAGAIN while the frequency is not known yet; -ENODEV where there is no usable counter. */
+/* How monotonic time follows from the time stamp counter: ns = mono + ((tsc_now - tsc) * mult >> 32), where tsc and mono are
+ * of a moment just passed. Returns 0 and fills *out once known; -EAGAIN while the frequency is not known yet; -ENODEV where
+ * there is no usable counter. */
 struct plat_tsc {
 	uint64_t tsc, mono, mult;
 };

@@ -290,9 +290,11 @@ uint64_t plat_time_wall(void) { return wall_base + plat_time_mono(); }
 
 int plat_time_tsc(struct plat_tsc *out)
 {
+	uint64_t tsc = rdtsc();
+
 	if (!clock_exact)
 		return -EAGAIN;
-	*out = clock;
+	*out = (struct plat_tsc){ tsc, clock_at(tsc), clock.mult };
 	return 0;
 }
 

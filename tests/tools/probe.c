@@ -1,7 +1,7 @@
 /* What the command line's tests run inside: one program, many small jobs, each printing what it sees.
  *
  *   probe exit N | kill SIG | args … | env [NAME] | isatty | size | both | where | sum | gen BYTES | cat | lines | raw | winch N
- *         wait | ignore | spin | ticks | textbusy | groups | closed | crash | hog MIB | nosys */
+ *         wait | ignore | spin | ticks | textbusy | groups | closed | crash | hog MIB | nosys | clock */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -256,6 +256,17 @@ int main(int argc, char **argv)
 		bool first = syscall(400) < 0 && errno == ENOSYS, second = syscall(400) < 0 && errno == ENOSYS;
 
 		return puts(first && second ? "twice ENOSYS" : "?"), 0;
+	}
+	if (!strcmp(job, "clock")) { /* asks the time for two seconds, then ten thousand times more */
+		struct timespec from, now;
+
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		do
+			clock_gettime(CLOCK_MONOTONIC, &now);
+		while (now.tv_sec - from.tv_sec < 2);
+		for (int i = 0; i < 10000; i++)
+			clock_gettime(CLOCK_REALTIME, &now);
+		return puts("done"), 0;
 	}
 	if (!strcmp(job, "hog")) { /* touches ARG MiB */
 		for (int i = 0; i < atoi(arg); i++) {
