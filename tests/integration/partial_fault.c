@@ -2,7 +2,8 @@
 #include "t.h"
 int main(void)
 {
-	char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Far from where libraries and buffers go, for one of those would fill the hole. */
+	char *p = mmap((void *)0x20000000, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fds[2];
 
 	munmap(p + 4096, 4096);
