@@ -134,7 +134,7 @@ $(B)/doppel-kvm: $(KVM_OBJ) $(B)/kernel.o plat/kvm/kvm.ld tools/mkksyms
 	$(Q)$(OBJCOPY) --strip-all --add-gnu-debuglink=$@.debug $@
 
 # ---- the command line ----
-DOPPEL_C := main options boot linuxu kvm broker tty tsc pack doctor gdb
+DOPPEL_C := main options inject boot linuxu kvm broker tty tsc pack doctor gdb
 $(B)/tools/%.o: tools/doppel/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -261,9 +261,10 @@ integration: all $(INTEGRATION)
 programs: all $(PROGRAMS)
 	@B=$(B) BODIES="linuxu kvm" tests/programs/run
 	@B=$(B) BODIES=ring0 tests/programs/run hello sqlite coreutils start
+tools_flags_calls := -static -nostdlib -fno-stack-protector
 $(B)/tools-test/%: tests/tools/%.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ $<
+	$(Q)$(CC) -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra -Werror $(tools_flags_$*) -o $@ $<
 tools-test: all $(patsubst tests/tools/%.c,$(B)/tools-test/%,$(wildcard tests/tools/*.c))
 	@B=$(B) tests/tools/run
 checks: all $(B)/gen_syscalls_doc

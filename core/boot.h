@@ -9,7 +9,9 @@
  *   uid=N gid=N                  identity of the program (default: the boot blob's)
  *   trace                        print every syscall (to the trace stream: the log)
  *   aslr=0                       no address randomisation
- *   inject=…                     strace syntax, see shim/inject.c; may repeat
+ *   inject=FIRST:LAST:STEP:SIGNAL:ENTER:EXIT:[ANSWER]:CALLS   a rule for the calls FIRST, FIRST+STEP, … ≤ LAST of each of
+ *                                CALLS, numbers and ranges (0,17-20): wait ENTER ns, send SIGNAL (0: none), answer ANSWER
+ *                                or make the call, wait EXIT ns. May repeat; tools/doppel makes it of strace's expressions
  *   debug                        a debugger is attached: map executable files eagerly
  *   verbose                      boot messages on the log
  *   ring0 tsc=HZ epoch=NS …      platform words, ignored by core
@@ -23,7 +25,9 @@
 
 #define BOOT_BLOB_MAGIC 0x31504f44u /* "DOP1" */
 
-#define BOOT_WORD_MAX 1023 /* characters of a mount= word */
+#define BOOT_WORD_MAX 1023  /* characters of a mount= word */
+#define BOOT_INJECT_MAX 255 /* of an inject= word */
+#define BOOT_INJECTS 32     /* inject= words */
 
 struct boot_blob {
 	uint32_t magic;

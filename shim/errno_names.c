@@ -1,4 +1,4 @@
-/* Names and texts of error numbers, as strerror(3) gives them, for --trace and --inject. */
+/* Names and texts of error numbers, as strerror(3) gives them, for --trace. */
 #include "core/lib/string.h"
 #include "shim/shim.h"
 
@@ -156,19 +156,4 @@ const char *errno_text(int err)
 	const char *name = errno_name(err);
 
 	return name ? name + strlen(name) + 1 : NULL;
-}
-
-int errno_by_name(const char *name, size_t len)
-{
-	for (int i = 1; i < (int)ARRAY_SIZE(text_at); i++) {
-		const char *known = errno_name(i);
-
-		if (known && strlen(known) == len && !memcmp(known, name, len))
-			return i;
-	}
-	if (len == 11 && !memcmp(name, "EWOULDBLOCK", len))
-		return EAGAIN;
-	if (len == 7 && !memcmp(name, "ENOTSUP", len))
-		return EOPNOTSUPP;
-	return 0;
 }

@@ -14,21 +14,7 @@
 #include "core/sched.h"
 #include "plat/plat.h"
 #include "shim/abi/errno.h"
-
-/* ---- syscalls.def: flags of a line ---- */
-enum {
-	C_FILE = 1 << 0,
-	C_DESC = 1 << 1,
-	C_MEM = 1 << 2,
-	C_PROC = 1 << 3,
-	C_SIG = 1 << 4,
-	C_NET = 1 << 5,
-	C_IPC = 1 << 6,
-	C_CLOCK = 1 << 7,
-	X_NORETURN = 1 << 8, /* ends its caller */
-	X_REGS = 1 << 9,     /* needs the complete register frame */
-	X_LIGHT = 1 << 10,   /* KEEPS_REGS and without arguments (plat.h, syscall_kind) */
-};
+#include "shim/syscall_flags.h"
 
 /* ---- the C types of argument kinds, T_NAME ---- */
 #define KIND(name, type, when, printer, param) typedef type T_##name;
@@ -66,26 +52,23 @@ extern syscall_fn *const syscall_table[SYSCALL_MAX];
 static inline unsigned syscall_number(void) { return (unsigned)thread_regs(current_thread())->orig_rax; }
 /* Name of a system call, or NULL. */
 const char *syscall_name(unsigned nr);
-/* Its number, or -1. */
-int syscall_by_name(const char *name, size_t len);
-/* C_ and X_ flags. */
+/* X_ flags. */
 unsigned syscall_flags(unsigned nr);
 
-/* ---- errno_names.c: NULL, NULL and 0 when there is none ---- */
+/* ---- errno_names.c: NULL when there is none ---- */
 const char *errno_name(int err);
 const char *errno_text(int err);
-int errno_by_name(const char *name, size_t len);
 
 /* ---- trace.c, inject.c ---- */
 /* A table that prints every call and calls `next`'s. */
 syscall_fn *const *trace_table(syscall_fn *const *next);
-/* Parses one inject=… expression. 0, or -EINVAL with a message in err. */
-int inject_parse(const char *expr, char *err, size_t err_size);
-/* The table that applies the parsed expressions and else calls `next`'s; `next` itself when there are none. */
+/* Parses one inject= word of the command line, cutting it up. 0 or -EINVAL, with rules that are good for nothing. */
+int inject_parse(char *word);
+/* The table that applies the parsed words and else calls `next`'s; `next` itself when there are none. */
 syscall_fn *const *inject_table(syscall_fn *const *next);
 /* Whether the call of the current thread that has just returned was answered by --inject. */
 bool inject_was_applied(void);
-/* Forgets every expression (tests). */
+/* Forgets every rule (tests). */
 void inject_reset(void);
 
 /* ---- decoding ---- */

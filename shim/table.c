@@ -67,9 +67,9 @@ static const uint16_t name_at[] = {
 #undef SYSCALL
 };
 
-#define QUIET (1u << 15) /* beside the flags of shim.h */
-static const uint16_t flags_of[] = {
-#define SYSCALL(nr, name, status, flags, n, args, missing) [nr] = (flags) | (QUIET_##status ? QUIET : 0),
+#define QUIET (1u << 7) /* beside the X_ flags */
+static const uint8_t flags_of[] = {
+#define SYSCALL(nr, name, status, flags, n, args, missing) [nr] = (uint8_t)(flags) | (QUIET_##status ? QUIET : 0),
 #include "shim/syscalls.def"
 #undef SYSCALL
 };
@@ -82,17 +82,6 @@ const char *syscall_name(unsigned nr)
 unsigned syscall_flags(unsigned nr)
 {
 	return nr < ARRAY_SIZE(flags_of) ? flags_of[nr] & ~QUIET : 0;
-}
-
-int syscall_by_name(const char *name, size_t len)
-{
-	for (unsigned i = 0; i < ARRAY_SIZE(name_at); i++) {
-		const char *known = syscall_name(i);
-
-		if (known && strlen(known) == len && !memcmp(known, name, len))
-			return (int)i;
-	}
-	return -1;
 }
 
 /* ---- ENOSYS, told and counted ---- */
@@ -169,13 +158,11 @@ void shim_report(int status)
 void shim_init(void)
 {
 	syscall_fn *const *table = syscall_table;
-	char word[256], err[128];
+	char word[BOOT_INJECT_MAX + 1];
 
 	for (unsigned i = 0; boot_word("inject", i, word, sizeof(word)); i++)
-		if (inject_parse(word, err, sizeof(err))) {
-			kprintf("doppel: inject=%s: %s\n", word, err);
-			plat_exit(125 << 8);
-		}
+		if (inject_parse(word))
+			boot_refuse("command line: word %u of inject= is none that tools/doppel makes (core/boot.h)", i + 1);
 	table = inject_table(table);
 	if (boot_flag("trace"))
 		table = trace_table(table);

@@ -1,5 +1,5 @@
 /* libFuzzer target: what comes from outside at boot. The first byte chooses: the boot blob, the command line's words, one
- * inject expression. A panic or refusal that names what is wrong is an answer; anything else is not. */
+ * inject= word. A panic or refusal that names what is wrong is an answer; anything else is not. */
 #include "core/boot.h"
 #include "core/main.h"
 #include "core/mm/slab.h"
@@ -49,15 +49,12 @@ static void words(char *text)
 	(void)boot_flag("aslr");
 }
 
-static void inject(const char *expr)
+static void inject(char *word)
 {
-	char err[40] = "";
-
 	inject_reset();
-	int r = inject_parse(expr, err, sizeof(err));
+	int r = inject_parse(word);
 
-	fuzz_check(r == 0 || (r == -22 && *err));
-	fuzz_check(memchr(err, 0, sizeof(err)));
+	fuzz_check(r == 0 || r == -22);
 	(void)inject_table(syscall_table);
 	inject_reset();
 }

@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
+#include "shim/syscall_flags.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -542,19 +543,8 @@ struct sys {
 	const char *args; /* "(FD, BUF_OUT, SIZE)" */
 };
 
-#define C_MEM 1
-#define C_DESC 0
-#define C_FILE 0
-#define C_SIG 0
-#define C_NET 0
-#define C_PROC 0
-#define C_CLOCK 0
-#define C_IPC 0
-#define X_LIGHT 0
-#define X_REGS 0
-#define X_NORETURN 0
 static const struct sys table[] = {
-#define SYSCALL(nr, name, status, flags, n, args, note) { nr, n, (flags) & C_MEM, #args },
+#define SYSCALL(nr, name, status, flags, n, args, note) { nr, n, !!((flags) & C_MEM), #args },
 #include "shim/syscalls.def"
 #undef SYSCALL
 };

@@ -77,13 +77,12 @@ END_TEST
 
 START_TEST(names_are_found)
 {
-	ck_assert_int_eq(syscall_by_name("openat", 6), 257);
-	ck_assert_int_eq(syscall_by_name("open", 4), 2);
-	ck_assert_int_eq(syscall_by_name("ope", 3), -1);
-	ck_assert_int_eq(syscall_by_name("", 0), -1);
+	ck_assert_str_eq(syscall_name(257), "openat");
+	ck_assert_str_eq(syscall_name(0), "read");
 	ck_assert_ptr_null(syscall_name(400));
 	ck_assert_ptr_null(syscall_name(SYSCALL_MAX));
-	ck_assert_uint_eq(syscall_flags(NR_openat), C_FILE | C_DESC);
+	ck_assert_uint_eq(syscall_flags(NR_openat), 0);
+	ck_assert_uint_eq(syscall_flags(NR_exit), X_NORETURN);
 }
 END_TEST
 
@@ -123,9 +122,6 @@ START_TEST(errors_have_names)
 	ck_assert_ptr_null(errno_name(0));
 	ck_assert_ptr_null(errno_name(41));
 	ck_assert_ptr_null(errno_name(134));
-	ck_assert_int_eq(errno_by_name("ENOSYS", 6), ENOSYS);
-	ck_assert_int_eq(errno_by_name("EWOULDBLOCK", 11), EAGAIN);
-	ck_assert_int_eq(errno_by_name("ENOSY", 5), 0);
 }
 END_TEST
 

@@ -47,7 +47,7 @@ struct run {
 	bool ring0, no_aslr, dry_run, verbose, quiet;
 	bool trace;
 	char *trace_file;    /* NULL: stderr */
-	struct strings inject;
+	struct strings inject; /* values of inject= words */
 	bool gdb;
 	unsigned gdb_port;   /* 0: start gdb here */
 	struct strings gdb_args; /* --x-gdb=ARG: further arguments for gdb, for tests */
@@ -74,6 +74,10 @@ void print_command(FILE *to, const struct strings *cmd);
 /* options.c: fills r from the arguments after `run`; exits on bad ones (125). */
 void run_options(struct run *r, int argc, char **argv);
 void usage(FILE *to);
+
+/* inject.c: an expression of strace's as values of the kernel's inject= words, none when it is about no call; exits when it
+ * is no good (125). */
+void inject_add(struct strings *words, const char *expr);
 
 /* boot.c: what the kernel is told. */
 char *boot_cmdline(const struct run *r);                /* words of core/boot.h; malloc'ed */

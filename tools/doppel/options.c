@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define INJECT_MAX 255 /* shim/table.c */
-
 extern char **environ;
 
 void usage(FILE *to)
@@ -35,8 +33,9 @@ void usage(FILE *to)
 	      "  --ring0               kvm: run the program in ring 0 (faster; one trusted program)\n"
 	      "  --no-aslr             no address randomisation\n"
 	      "  --trace[=FILE]        print every syscall in strace's format\n"
-	      "  --inject SET:…        make syscalls fail, return or wait, in strace's syntax: SET is names, %classes, all, !SET;\n"
-	      "                        then error=ENAME, retval=N, signal=SIG, delay_enter=T, delay_exit=T, when=N[..M][+[STEP]]\n"
+	      "  --inject SET:…        make syscalls fail, return or wait, in strace's syntax: SET is names, %classes, /REGEX, all,\n"
+	      "                        !SET; then error=ENAME, retval=N, signal=SIG, delay_enter=T, delay_exit=T,\n"
+	      "                        when=N[..M][+[STEP]]\n"
 	      "  --gdb[=PORT]          debug kernel and program with gdb; with PORT (kvm) wait for a remote gdb\n"
 	      "  --machine TYPE        kvm: QEMU machine microvm (default), q35 or pc\n"
 	      "  --dry-run             print the command that would run, for a shell\n"
@@ -263,16 +262,6 @@ static void set_gdb(struct run *r, const char *arg)
 	r->gdb_port = port;
 }
 
-/* The kernel parses it; here only what would not survive as one word of its command line. */
-static void add_inject(struct run *r, const char *arg)
-{
-	if (!*arg || strpbrk(arg, " \t\n"))
-		die(EXIT_DOPPEL, "--inject '%s': empty, or with blanks inside", arg);
-	if (strlen(arg) > INJECT_MAX)
-		die(EXIT_DOPPEL, "--inject: longer than %d characters; give it in several", INJECT_MAX);
-	strings_add(&r->inject, arg);
-}
-
 static void take_option(struct run *r, int c, const char *arg)
 {
 	static const char *const bodies[] = { "linuxu", "kvm", NULL }, *const accels[] = { "auto", "kvm", "tcg", NULL },
@@ -298,7 +287,7 @@ static void take_option(struct run *r, int c, const char *arg)
 	case OPT_RING0: r->ring0 = true; break;
 	case OPT_NO_ASLR: r->no_aslr = true; break;
 	case OPT_TRACE: r->trace = true, r->trace_file = arg ? xstrdup(arg) : NULL; break;
-	case OPT_INJECT: add_inject(r, arg); break;
+	case OPT_INJECT: inject_add(&r->inject, arg); break;
 	case OPT_GDB: set_gdb(r, arg); break;
 	case OPT_DRY_RUN: r->dry_run = true; break;
 	case OPT_VERBOSE: r->verbose = true; break;
