@@ -2,9 +2,10 @@
  * opens it and maps the file shared, and what a process maps counts as attached, piece by piece, as on Linux. Each attachment
  * has a file of its own, whose end is the end of the attachment.
  *
- * Missing: huge pages (-ENOMEM, as with none reserved); SHM_LOCK only marks. */
+ * What SHM_LOCK keeps from being swapped out stays here anyway. Missing: huge pages (-ENOMEM, as with none reserved). */
 #include "core/file/shm.h"
 #include "core/file/file.h"
+#include "core/lib/seqbuf.h"
 #include "core/lib/string.h"
 #include "core/lib/util.h"
 #include "core/mm/slab.h"
@@ -14,6 +15,7 @@
 #include "core/sched.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/fcntl.h"
+#include "shim/abi/resource.h"
 #include "shim/abi/shm.h"
 #include "shim/abi/stat.h"
 
@@ -21,6 +23,7 @@ struct shm {
 	struct list link;         /* segments */
 	int id;
 	unsigned files;           /* attachments; removed ones go with the last */
+	uint32_t locker;          /* who has locked it, if it is SHM_LOCKED */
 	struct inode *inode;      /* reference held */
 	struct abi_shmid_ds ds;   /* all but nattch */
 };
@@ -257,6 +260,28 @@ int shm_stat_index(int index, bool any, struct abi_shmid_ds *out)
 	return -EINVAL;
 }
 
+static size_t shm_pages(const struct shm *s) { return ALIGN_UP(s->ds.segsz, PAGE_SIZE) >> PAGE_SHIFT; }
+
+/* RLIMIT_MEMLOCK bounds what a user has locked, all segments together. */
+static int shm_lock(struct shm *s)
+{
+	const struct cred *c = cred_current();
+	uint64_t limit = proc_rlimit(RLIMIT_MEMLOCK), pages = shm_pages(s);
+
+	list_each(p, &segments) {
+		const struct shm *o = list_entry(p, struct shm, link);
+
+		if (o != s && (o->ds.mode & SHM_LOCKED) && o->locker == c->ruid)
+			pages += shm_pages(o);
+	}
+	if (!cred_is_root(c) && (!limit || (pages > limit >> PAGE_SHIFT && !(s->ds.mode & SHM_LOCKED))))
+		return limit ? -ENOMEM : -EPERM;
+	if (!(s->ds.mode & SHM_LOCKED))
+		s->locker = c->ruid;
+	s->ds.mode |= SHM_LOCKED;
+	return 0;
+}
+
 int shm_control(int id, int cmd, const struct abi_shmid_ds *set)
 {
 	const struct cred *c = cred_current();
@@ -280,8 +305,7 @@ int shm_control(int id, int cmd, const struct abi_shmid_ds *set)
 		s->ds.ctime = timespec_now().sec;
 		return 0;
 	case SHM_LOCK:
-		s->ds.mode |= SHM_LOCKED;
-		return 0;
+		return shm_lock(s);
 	case SHM_UNLOCK:
 		s->ds.mode &= ~(unsigned)SHM_LOCKED;
 		return 0;
@@ -295,8 +319,23 @@ unsigned shm_usage(uint64_t *pages, uint64_t *resident)
 	list_each(p, &segments) {
 		struct shm *s = list_entry(p, struct shm, link);
 
-		*pages += ALIGN_UP(s->ds.segsz, PAGE_SIZE) >> PAGE_SHIFT;
+		*pages += shm_pages(s);
 		*resident += s->inode->cache.pages;
 	}
 	return segment_count;
+}
+
+void shm_print(struct seqbuf *b)
+{
+	seqbuf_str(b, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime"
+		      "      ctime                   rss                  swap\n");
+	list_each(p, &segments) {
+		const struct shm *s = list_entry(p, struct shm, link);
+		struct abi_shmid_ds d;
+
+		stat_out(s, &d);
+		seqbuf_printf(b, "%10d %10d  %4o %21lu %5d %5d  %5lu %5u %5u %5u %5u %10ld %10ld %10ld %21lu %21u\n", d.key, s->id,
+			      d.mode, d.segsz, d.cpid, d.lpid, d.nattch, d.uid, d.gid, d.cuid, d.cgid, d.atime, d.dtime,
+			      d.ctime, s->inode->cache.pages << PAGE_SHIFT, 0);
+	}
 }

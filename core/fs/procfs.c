@@ -1,14 +1,16 @@
 /* /proc: what concerns the whole system. Processes are in procfs_pid.c, /proc/sys in procfs_sys.c. The formats are
  * those of proc(5), field by field; what we do not count is 0.
  *
- * Missing: kmsg, kcore, net, irq, tty, the counters of interrupts and disks. */
+ * Missing: kmsg, kcore, net but for unix, irq, tty, the counters of interrupts and disks. */
 #include "core/fs/procfs.h"
 #include "core/file/file.h"
+#include "core/file/shm.h"
 #include "core/lib/string.h"
 #include "core/lib/util.h"
 #include "core/main.h"
 #include "core/mm/page.h"
 #include "core/mm/slab.h"
+#include "core/net/unix.h"
 #include "core/proc/proc.h"
 #include "core/proc/thread.h"
 #include "core/sched.h"
@@ -290,6 +292,29 @@ static int locks_show(const struct text_inode *t, struct seqbuf *b)
 	return 0;
 }
 
+static int unix_show(const struct text_inode *t, struct seqbuf *b)
+{
+	unix_print(b);
+	return 0;
+}
+
+const struct text_node procfs_net[] = { { .name = "unix", .mode = REG(0444), .show = unix_show }, { 0 } };
+
+static int shm_show(const struct text_inode *t, struct seqbuf *b)
+{
+	shm_print(b);
+	return 0;
+}
+
+static const struct text_node sysvipc[] = {
+	{ .name = "msg", .mode = REG(0444), .text = "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid"
+						    "  cgid      stime      rtime      ctime\n" },
+	{ .name = "sem", .mode = REG(0444), .text = "       key      semid perms      nsems   uid   gid  cuid  cgid      otime"
+						    "      ctime\n" },
+	{ .name = "shm", .mode = REG(0444), .show = shm_show },
+	{ 0 },
+};
+
 static const struct text_node root_children[] = {
 	{ .name = "cgroups", .mode = REG(0444), .text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n" },
 	{ .name = "cmdline", .mode = REG(0444), .show = cmdline_show },
@@ -305,11 +330,13 @@ static const struct text_node root_children[] = {
 	{ .name = "meminfo", .mode = REG(0444), .show = meminfo_show },
 	{ .name = "modules", .mode = REG(0444), .text = "" },
 	{ .name = "mounts", .mode = S_IFLNK | 0777, .text = "self/mounts" },
+	{ .name = "net", .mode = S_IFLNK | 0777, .text = "self/net" },
 	{ .name = "partitions", .mode = REG(0444), .text = "major minor  #blocks  name\n\n" },
 	{ .name = "self", .mode = S_IFLNK | 0777, .readlink = self_readlink },
 	{ .name = "stat", .mode = REG(0444), .show = stat_show },
 	{ .name = "swaps", .mode = REG(0444), .text = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" },
 	{ .name = "sys", .mode = S_IFDIR | 0555, .children = procfs_sys },
+	{ .name = "sysvipc", .mode = S_IFDIR | 0555, .children = sysvipc },
 	{ .name = "thread-self", .mode = S_IFLNK | 0777, .readlink = thread_self_readlink },
 	{ .name = "uptime", .mode = REG(0444), .show = uptime_show },
 	{ .name = "version", .mode = REG(0444), .show = version_show },

@@ -10,6 +10,9 @@ struct proc;
 extern const struct text_dir procfs_pids;
 void procfs_own(struct inode *inode);
 
+/* procfs.c: /proc/self/net. */
+extern const struct text_node procfs_net[];
+
 /* procfs_sys.c: /proc/sys. */
 extern const struct text_node procfs_sys[];
 

@@ -483,6 +483,7 @@ static const struct text_dir fdinfo_dir = { fdinfo_dir_lookup, fds_readdir };
 	{ .name = "mem", .mode = REG(0600), .fops = &mem_ops }, \
 	{ .name = "mountinfo", .mode = REG(0444), .show = procfs_mountinfo }, \
 	{ .name = "mounts", .mode = REG(0444), .show = procfs_mounts }, \
+	{ .name = "net", .mode = S_IFDIR | 0555, .children = procfs_net }, \
 	{ .name = "oom_score", .mode = REG(0444), .text = "0\n" }, \
 	{ .name = "oom_score_adj", .mode = REG(0644), .show = procfs_oom_show, .store = procfs_oom_store }, \
 	{ .name = "personality", .mode = REG(0400), .show = procfs_personality_show }, \

@@ -8,4 +8,6 @@ struct seqbuf;
 
 extern const struct socket_ops unix_socket_ops;
 
+void unix_print(struct seqbuf *b); /* as /proc/net/unix */
+
 #endif

@@ -5,6 +5,7 @@
  *
  * connect() makes the server's end of the connection and queues it with the listener, so both sides may send before it is
  * accepted; only then does it get a file. */
+#include "core/lib/seqbuf.h"
 #include "core/lib/string.h"
 #include "core/lib/util.h"
 #include "core/mm/slab.h"
@@ -311,4 +312,31 @@ int unix_connect(struct file *f, const struct sockaddr_k *a)
 	if (r)
 		return r;
 	return s->sk.type == SOCK_DGRAM ? connect_dgram(s, a) : connect_stream(s, a, file_nonblock(f));
+}
+
+/* ---- /proc/net/unix ---- */
+
+/* The columns of proc(5). References are counted as Linux does, which has one for the table; embryos have no file yet. */
+static void print_one(struct seqbuf *b, const struct usock *s)
+{
+	bool connected = s->sk.state == SS_CONNECTED || (s->sk.type == SOCK_DGRAM && s->peer);
+
+	seqbuf_printf(b, "%016x: %08X %08X %08X %04X %02X %5lu", 0, s->refs + 1, 0, s->sk.state == SS_LISTENING ? 1 << 16 : 0,
+		      s->sk.type, !s->file ? 2 : connected ? 3 : 1, s->file ? s->file->inode->ino : 0);
+	if (s->addr) {
+		unsigned n = s->addr->a.len - SUN_PATH - (s->addr->a.data[0] != 0);
+
+		seqbuf_str(b, " ");
+		for (unsigned i = 0; i < n; i++)
+			seqbuf_put(b, s->addr->a.data[i] ? &s->addr->a.data[i] : "@", 1);
+	}
+	seqbuf_str(b, "\n");
+}
+
+void unix_print(struct seqbuf *b)
+{
+	seqbuf_str(b, "Num       RefCount Protocol Flags    Type St Inode Path\n");
+	list_each(p, &unix_all)
+		if (!list_entry(p, struct usock, all)->closed)
+			print_one(b, list_entry(p, struct usock, all));
 }
