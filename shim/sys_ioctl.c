@@ -34,7 +34,7 @@ static const struct command {
 	{ TIOCSPTLCK, 4, 0 },
 	{ FIONBIO, 4, 0 },
 	{ FIOASYNC, 4, 0 },
-	{ FIONREAD, 0, 4 },
+	{ FIONREAD, 0, 4 }, { SIOCATMARK, 0, 4 },
 	{ RNDGETENTCNT, 0, 4 },
 	{ RNDADDTOENTCNT, 4, 0 },
 	{ FS_IOC_GETFLAGS, 0, 4 },

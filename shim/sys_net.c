@@ -1,6 +1,6 @@
 /* System calls on sockets: addresses, options and control messages are copied in and out here, the rest is the family's
  * (core/net/socket.h). Control messages are turned into struct scm and back: SCM_RIGHTS (descriptors become file references)
- * and SCM_CREDENTIALS. Missing: AF_INET, AF_INET6, AF_NETLINK, MSG_OOB. */
+ * and SCM_CREDENTIALS. Missing: AF_INET, AF_INET6, AF_NETLINK. */
 #include "core/lib/string.h"
 #include "core/net/socket.h"
 #include "shim/abi/fcntl.h"

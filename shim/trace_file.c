@@ -250,7 +250,7 @@ void trace_ioctl_arg(struct trace *t, uint64_t v, const struct trace_names *name
 	case FIONBIO: case FIOASYNC: case TIOCSPGRP: case TIOCSPTLCK:
 		t->out = false;
 		/* fall through */
-	case FIONREAD: case TIOCOUTQ: case TIOCGPGRP: case TIOCGSID: case TIOCGPTN:
+	case FIONREAD: case TIOCOUTQ: case SIOCATMARK: case TIOCGPGRP: case TIOCGSID: case TIOCGPTN:
 		trace_int_at(t, v, NULL);
 		return;
 	case TCFLSH: case TCXONC: case TCSBRK: case TIOCSCTTY:

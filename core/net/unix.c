@@ -9,7 +9,8 @@
  * Files in flight are references of the message. Letting go of a queue full of sockets whose queues are full of sockets
  * would recurse, so messages with files are put on one list that one thread empties (graveyard).
  *
- * Missing: MSG_OOB. */
+ * A stream's urgent byte (MSG_OOB) is a message of its own, and a mark: reading stops in front of it, and takes or drops it
+ * only as the first thing. Taken by MSG_OOB, it leaves an empty message as the mark. Missing: SIGURG. */
 #include "core/lib/string.h"
 #include "core/mm/slab.h"
 #include "core/net/unix_impl.h"
@@ -125,6 +126,8 @@ static void msg_done(struct usock *s, struct msg *m)
 {
 	bool full = usock_full(s);
 
+	if (s->oob == m)
+		s->oob = NULL;
 	s->qlen--;
 	unix_passing -= m->scm.nfiles != 0;
 	msg_free(m);
@@ -180,6 +183,21 @@ void usock_room(struct usock *s)
 	}
 }
 
+/* Bytes on the queue; of datagrams, the next one's. */
+static size_t queued(const struct usock *s)
+{
+	size_t n = 0;
+
+	list_each(p, &s->rcvq) {
+		struct msg *m = list_entry(p, struct msg, link);
+
+		n += m->len - m->off;
+		if (s->sk.type == SOCK_DGRAM)
+			break;
+	}
+	return n;
+}
+
 void usock_close(struct usock *s, bool embryo)
 {
 	struct usock *peer = s->peer;
@@ -196,7 +214,7 @@ void usock_close(struct usock *s, bool embryo)
 	}
 	if (peer && !records) {
 		peer->shut_rd = peer->shut_wr = true;
-		if (embryo || !list_empty(&s->rcvq))
+		if (embryo || queued(s))
 			peer->sk.err = ECONNRESET;
 	}
 	usock_purge(s);
@@ -297,18 +315,18 @@ static void msg_deliver(struct usock *to, struct msg *m, struct scm *scm)
 	waitq_wake(&to->sk.rd, POLLIN | POLLRDNORM);
 }
 
-/* Puts bytes of a short stream write behind the last message. Bytes moved; 0: a new message is needed. */
-static size_t stream_join(struct usock *s, struct uio *u, const struct scm *scm)
+/* Puts up to n bytes of a short stream write behind the last message. Bytes moved; 0: a new message is needed. */
+static size_t stream_join(struct usock *s, struct uio *u, size_t n, const struct scm *scm)
 {
 	struct list *q = &s->peer->rcvq;
 	struct msg *m = list_empty(q) ? NULL : list_entry(q->prev, struct msg, link);
-	size_t n, want;
+	size_t want;
 
 	if (!m || m->from != s || m->scm.nfiles || m->scm.pid != current_proc()->pid)
 		return 0;
 	if (scm && (scm->nfiles || scm->pid))
 		return 0;
-	want = MIN(u->resid, m->cap - m->len);
+	want = MIN(n, m->cap - m->len);
 	n = uio_take(u, m->data + m->len, want);
 	if (n < want) {
 		uio_rewind(u, n); /* a page is missing: what may sleep is done with a message of its own */
@@ -343,14 +361,16 @@ out_free:
 	return r;
 }
 
-static long send_stream(struct usock *s, struct uio *u, bool nonblock, struct scm *scm)
+/* oob: the last byte is urgent. */
+static long send_stream(struct usock *s, struct uio *u, bool nonblock, bool oob, struct scm *scm)
 {
 	uint64_t deadline = socket_deadline(s->sk.sndtimeo);
 	size_t done = 0;
 	long r = s->shut_wr ? -EPIPE : 0; /* said even to a write of nothing */
 
 	while (u->resid) {
-		size_t n = MIN(u->resid, STREAM_CHUNK);
+		bool urgent = oob && u->resid == 1;
+		size_t n = MIN(u->resid - (oob && !urgent), STREAM_CHUNK);
 
 		r = send_state(s, s->peer);
 		if (!r && s->sk.err)
@@ -361,11 +381,15 @@ static long send_stream(struct usock *s, struct uio *u, bool nonblock, struct sc
 			break;
 		if (!s->peer || s->shut_wr)
 			continue; /* it slept: send_state says why */
-		r = (long)stream_join(s, u, scm);
+		r = urgent ? 0 : (long)stream_join(s, u, n, scm);
 		if (!r)
-			r = send_one(s, s->peer, u, n, MAX(n, STREAM_SMALL), scm);
+			r = send_one(s, s->peer, u, n, urgent ? 1 : MAX(n, STREAM_SMALL), scm);
 		if (r < 0)
 			break;
+		if (urgent) {
+			s->peer->oob = list_entry(s->peer->rcvq.prev, struct msg, link);
+			waitq_wake_all(&s->peer->sk.rd, POLLPRI);
+		}
 		done += (size_t)r;
 	}
 	return done ? (long)done : r;
@@ -430,7 +454,7 @@ static long unix_send(struct file *f, struct uio *u, int flags, const struct soc
 	bool nonblock = file_nonblock(f) || (flags & MSG_DONTWAIT);
 	long r;
 
-	if (flags & MSG_OOB)
+	if ((flags & MSG_OOB) && (s->sk.type != SOCK_STREAM || !u->resid))
 		return -EOPNOTSUPP;
 	if (s->sk.type != SOCK_STREAM)
 		return send_record(s, u, nonblock, to, scm);
@@ -438,13 +462,45 @@ static long unix_send(struct file *f, struct uio *u, int flags, const struct soc
 		return s->sk.state == SS_CONNECTED ? -EISCONN : -EOPNOTSUPP;
 	if (!s->peer)
 		return -ENOTCONN;
-	r = send_stream(s, u, nonblock, scm);
+	r = send_stream(s, u, nonblock, flags & MSG_OOB, scm);
 	if (r == -EPIPE && !(flags & MSG_NOSIGNAL))
 		return file_broken_pipe();
 	return r;
 }
 
 /* ---- receiving ---- */
+
+/* The message that holds what a stream's reader gets after `*done` bytes of this call, of which the *done that are left then
+ * are in front of it in the message: NULL at the end and at a mark. Marks that nothing was read in front of go (peek: stay). */
+static struct msg *stream_next(struct usock *s, size_t *done, bool peek, bool first)
+{
+	bool inlined = socket_flag(&s->sk, SO_OOBINLINE);
+
+	list_each_safe(p, &s->rcvq) {
+		struct msg *m = list_entry(p, struct msg, link);
+		bool urgent = m == s->oob;
+
+		if (!first && (urgent || (m->off == m->len && !s->oob)))
+			return NULL;
+		if (urgent && !peek)
+			s->oob = NULL;
+		if (m->off == m->len || (urgent && !inlined)) {
+			if (!peek)
+				msg_done(s, m);
+			continue;
+		}
+		if (*done < m->len - m->off)
+			return m;
+		*done -= m->len - m->off;
+		first = false;
+	}
+	return NULL;
+}
+
+static bool has_msg(struct usock *s)
+{
+	return s->sk.type == SOCK_STREAM ? stream_next(s, &(size_t){ 0 }, true, true) != NULL : !list_empty(&s->rcvq);
+}
 
 /* Sleeps for a message: 1; 0 at the end of the stream; -errno. */
 static int await_msg(struct usock *s, bool nonblock, uint64_t deadline)
@@ -454,7 +510,7 @@ static int await_msg(struct usock *s, bool nonblock, uint64_t deadline)
 	for (;;) {
 		if (s->sk.err && s->sk.type != SOCK_STREAM)
 			return socket_take_err(&s->sk); /* a record comes after it, a stream's bytes before */
-		if (!list_empty(&s->rcvq))
+		if (has_msg(s))
 			return 1;
 		if (s->sk.err)
 			return socket_take_err(&s->sk);
@@ -462,7 +518,7 @@ static int await_msg(struct usock *s, bool nonblock, uint64_t deadline)
 			return 0;
 		if (nonblock)
 			return -EAGAIN;
-		r = wait_event_flags(&s->sk.rd, !list_empty(&s->rcvq) || s->sk.err || s->shut_rd, deadline, true, true);
+		r = wait_event_flags(&s->sk.rd, has_msg(s) || s->sk.err || s->shut_rd, deadline, true, true);
 		if (r)
 			return r == -ETIMEDOUT ? -EAGAIN : r;
 	}
@@ -563,16 +619,9 @@ static long recv_record(struct usock *s, struct uio *u, int flags, bool nonblock
 static long stream_step(struct usock *s, struct uio *u, size_t skip, bool peek, bool first, struct sockaddr_k *from,
 			struct scm *scm, unsigned *out_flags)
 {
-	struct msg *m = NULL;
+	struct msg *m = stream_next(s, &skip, peek, peek || first);
 	size_t got;
 
-	list_each(p, &s->rcvq) {
-		m = list_entry(p, struct msg, link);
-		if (skip < m->len - m->off)
-			break;
-		skip -= m->len - m->off;
-		m = NULL;
-	}
 	if (!m)
 		return -ENODATA;
 	if (!first && (m->scm.nfiles || (scm && (scm->nfiles || (socket_flag(&s->sk, SO_PASSCRED) && scm->pid != m->scm.pid)))))
@@ -628,6 +677,24 @@ static long recv_stream(struct usock *s, struct uio *u, int flags, bool nonblock
 	return r;
 }
 
+static long recv_oob(struct usock *s, struct uio *u, bool peek, unsigned *out_flags)
+{
+	struct msg *m = s->oob;
+	int r;
+
+	if (s->sk.type != SOCK_STREAM)
+		return -EOPNOTSUPP;
+	if (!m || socket_flag(&s->sk, SO_OOBINLINE))
+		return -EINVAL;
+	if (!peek) {
+		m->off = 1;
+		s->oob = NULL;
+	}
+	*out_flags |= MSG_OOB;
+	r = u->resid ? uio_put_all(u, &(char){ m->data[0] }, 1) : -EFAULT;
+	return r ? r : 1;
+}
+
 static long unix_recv(struct file *f, struct uio *u, int flags, unsigned *out_flags, struct sockaddr_k *from, struct scm *scm)
 {
 	struct usock *s = f->priv;
@@ -639,7 +706,7 @@ static long unix_recv(struct file *f, struct uio *u, int flags, unsigned *out_fl
 	if (s->sk.type != SOCK_DGRAM && s->sk.state != SS_CONNECTED)
 		return s->sk.type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
 	if (flags & MSG_OOB)
-		return s->sk.type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+		return recv_oob(s, u, flags & MSG_PEEK, out_flags);
 	if (s->sk.type == SOCK_STREAM)
 		return recv_stream(s, u, flags, nonblock, out_flags, from, scm);
 	return recv_record(s, u, flags, nonblock, out_flags, from, scm);
@@ -677,6 +744,8 @@ static unsigned unix_poll(struct file *f, struct poll_table *pt)
 		ev |= POLLIN | POLLRDNORM;
 	if (writable(s) && s->sk.state != SS_LISTENING && !peer_full(s))
 		ev |= POLLOUT | POLLWRNORM | POLLWRBAND;
+	if (s->oob)
+		ev |= POLLPRI;
 	return ev;
 }
 
@@ -710,16 +779,17 @@ static long unix_ioctl(struct file *f, unsigned cmd, void *arg)
 		return -EINVAL;
 	switch (cmd) {
 	case FIONREAD: /* SIOCINQ: all bytes there are, of datagrams the next one's */
-		list_each(p, &s->rcvq) {
-			struct msg *m = list_entry(p, struct msg, link);
-
-			n += (int)(m->len - m->off);
-			if (s->sk.type == SOCK_DGRAM)
-				break;
-		}
+		n = (int)queued(s);
 		break;
 	case TIOCOUTQ: /* SIOCOUTQ */
 		n = (int)s->charged;
+		break;
+	case SIOCATMARK:
+		if (s->sk.state == SS_CONNECTED && !list_empty(&s->rcvq)) {
+			struct msg *m = list_first(&s->rcvq, struct msg, link);
+
+			n = m == s->oob || (m->off == m->len && !s->oob);
+		}
 		break;
 	default:
 		return -ENOTTY;

@@ -22,6 +22,7 @@ struct usock {
 	struct list all;       /* unix_all */
 	struct file *file;     /* no reference; NULL: not accepted yet, or closed */
 	struct usock *peer;    /* reference held; NULL: disconnected */
+	struct msg *oob;       /* of a stream's rcvq: the urgent byte that nobody took yet; NULL: none */
 	struct list rcvq;      /* of struct msg; a listener's: of the usocks to be accepted, by `pending` */
 	struct list pending;
 	unsigned qlen;         /* entries of rcvq, */
@@ -43,7 +44,7 @@ struct msg {
 	struct list link;
 	struct usock *from;    /* reference held */
 	size_t charge;
-	size_t cap, off, len;  /* bytes of data; first one not received; end */
+	size_t cap, off, len;  /* bytes of data; first one not received; end. off == len on a queue: its urgent byte was taken */
 	struct scm scm;
 	char data[];
 };

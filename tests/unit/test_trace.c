@@ -282,6 +282,7 @@ START_TEST(descriptors)
 	TRACED("close_range(60, 4294967295, 0)          = 0", 0, NR_close_range, 60, ~0u, 0);
 	fills(0, &word, sizeof(word));
 	TRACED("ioctl(3, FIONREAD, [9])                 = 0", 0, NR_ioctl, 3, FIONREAD, U);
+	TRACED("ioctl(3, SIOCATMARK, [9])               = 0", 0, NR_ioctl, 3, SIOCATMARK, U);
 	TRACED("ioctl(3, FIOCLEX)                       = 0", 0, NR_ioctl, 3, FIOCLEX);
 	TRACED("ioctl(0, TCGETS, 0x100000)              = -1 ENOTTY (Inappropriate ioctl for device)", -ENOTTY, NR_ioctl, 0, TCGETS, U);
 	TRACED("ioctl(3, _IOC(_IOC_NONE, 0x45, 0x67, 0x123), 0x5) = -1 ENOTTY (Inappropriate ioctl for device)", -ENOTTY, NR_ioctl, 3,

@@ -485,6 +485,41 @@ START_TEST(options)
 }
 END_TEST
 
+/* A byte of its own, and a mark that stops readers until they stand at it. */
+START_TEST(urgent_bytes)
+{
+	int mark;
+
+	ck_assert_int_eq(snd(a, "", 0, MSG_OOB), -EOPNOTSUPP);
+	ck_assert_int_eq(rcv(b, buf, 1, MSG_OOB), -EINVAL);
+	ck_assert_int_eq(snd(a, "abc", 3, MSG_OOB), 3);
+	ck_assert_uint_eq(file_poll(b, NULL) & POLLPRI, POLLPRI);
+	f_write(a, "de", 2);
+	ck_assert_int_eq(rcv(b, buf, 10, MSG_PEEK), 2);
+	ck_assert_int_eq(rcv(b, buf, 10, MSG_WAITALL), 2);
+	ck_assert_int_eq(file_ioctl(b, SIOCATMARK, &mark), 0);
+	ck_assert_int_eq(mark, 1);
+	ck_assert_int_eq(rcv(b, buf, 10, MSG_OOB | MSG_PEEK), 1);
+	ck_assert(buf[0] == 'c' && out_flags == MSG_OOB);
+	ck_assert_int_eq(rcv(b, buf, 10, MSG_OOB), 1);
+	ck_assert_int_eq(rcv(b, buf, 10, MSG_OOB), -EINVAL);
+	ck_assert_uint_eq(file_poll(b, NULL) & POLLPRI, 0);
+	ck_assert_int_eq(rcv(b, buf, 10, 0), 2);
+	ck_assert(!memcmp(buf, "de", 2));
+	/* Not taken, and not alone: dropped; alone and peeked at: nothing there. */
+	snd(a, "x", 1, MSG_OOB);
+	ck_assert_int_eq(rcv(b, buf, 10, MSG_PEEK | MSG_DONTWAIT), -EAGAIN);
+	f_write(a, "y", 1);
+	ck_assert_int_eq(rcv(b, buf, 10, 0), 1);
+	ck_assert_int_eq(buf[0], 'y');
+	/* Of two, the first is data.. */
+	snd(a, "1", 1, MSG_OOB);
+	snd(a, "2", 1, MSG_OOB);
+	ck_assert_int_eq(rcv(b, buf, 10, 0), 1);
+	ck_assert_int_eq(buf[0], '1');
+}
+END_TEST
+
 START_TEST(names_and_errors)
 {
 	struct sockaddr_k name = { .family = 9 };
@@ -497,8 +532,6 @@ START_TEST(names_and_errors)
 	ck_assert_uint_eq(name.len, 2);
 	uio_kernel(&u, buf, 1, false);
 	ck_assert_int_eq(socket_of(a)->ops->send(a, &u, 0, &name, NULL), -EISCONN);
-	ck_assert_int_eq(snd(a, "x", 1, MSG_OOB), -EOPNOTSUPP);
-	ck_assert_int_eq(rcv(a, buf, 1, MSG_OOB), -EINVAL);
 	ck_assert(file_is_socket(a));
 	ck_assert_uint_eq(a->inode->mode, S_IFSOCK | 0777);
 	ck_assert_int_eq(file_seek(a, 0, SEEK_SET), -ESPIPE);
@@ -602,6 +635,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, files_nobody_takes_are_closed);
 	tcase_add_test(tc, long_chain_of_sockets_in_flight);
 	tcase_add_test(tc, options);
+	tcase_add_test(tc, urgent_bytes);
 	tcase_add_test(tc, names_and_errors);
 	tcase_add_test(tc, bad_user_buffers);
 	tcase_add_test(tc, user_pages_are_faulted_in);
