@@ -533,6 +533,11 @@ long pagecache_write(struct inode *inode, struct uio *u, int64_t *pos)
 		zero_tail(&inode->cache, inode->size);
 	while (u->resid) {
 		size_t n = MIN(PAGE_SIZE - ((uint64_t)*pos & PAGE_MASK), u->resid);
+		/* What cannot be written back (a full disk) must not go on without end: told once, by the call that comes next. */
+		if ((r = inode->cache.wb_error)) {
+			inode->cache.wb_error = done ? (int)r : 0;
+			break;
+		}
 		/* A buffer whose second half is missing for good never fills a fresh page: after two attempts the bytes
 		 * there are go into the page as the file system has it. */
 		r = write_page(inode, u, (uint64_t)*pos, n, misses < 2);

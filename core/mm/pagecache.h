@@ -22,7 +22,7 @@ struct pagecache {
 	uint64_t ra_next, ra_size; /* sequential read-ahead: next index expected, pages to read */
 	uint64_t last_touch; /* index used last: using it again at once is no second use */
 	unsigned writing;    /* write_pages calls under way */
-	int wb_error;        /* a write-back failed since the last pagecache_sync() */
+	int wb_error;        /* a write-back failed, and no write or pagecache_sync() has said so yet */
 	bool ra_random;      /* posix_fadvise(POSIX_FADV_RANDOM): read what is asked for and no more */
 };
 

@@ -317,6 +317,34 @@ START_TEST(write_errors_are_reported_and_the_pages_become_clean)
 	ck_assert_int_eq(pagecache_sync_all(), -ENOSPC);
 	ck_assert_int_eq(pagecache_sync(&file->cache, 0, 100), -ENOSPC);
 	ck_assert_int_eq(pagecache_sync(&file->cache, 0, 100), 0);
+	/* ... or writes more. */
+	ck_assert_int_eq(write_at(0, "c", 1), 1);
+	ck_assert_int_eq(pagecache_sync_all(), -ENOSPC);
+	ck_assert_int_eq(write_at(0, "d", 1), -ENOSPC);
+	ck_assert_uint_eq(file->cache.dirty, 0);
+	ck_assert_int_eq(write_at(0, "e", 1), 1);
+}
+END_TEST
+
+/* A program that writes and never asks (yes >file) comes to an end on a full disk, also within one call. */
+START_TEST(writing_ends_when_nothing_can_be_written_back)
+{
+	static uint8_t chunk[16 * PAGE_SIZE], large[64 * 16 * PAGE_SIZE];
+	int64_t pos = 0;
+	long r;
+
+	file_new(&backed_ops, 0);
+	write_error = -ENOSPC;
+	do {
+		r = write_at(pos, chunk, sizeof(chunk));
+		pagecache_balance();
+		pos += r;
+	} while (r == sizeof(chunk) && pos < 1 << 30);
+	ck_assert_int_eq(r, -ENOSPC);
+	r = write_at(0, large, sizeof(large));
+	ck_assert_int_gt(r, 0);
+	ck_assert_int_lt(r, sizeof(large));
+	ck_assert_int_eq(write_at(r, large, 1), -ENOSPC);
 }
 END_TEST
 
@@ -747,6 +775,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, part_of_a_page_is_merged_with_the_rest);
 	tcase_add_test(tc, writing_beyond_the_end_leaves_zeroes_between);
 	tcase_add_test(tc, write_errors_are_reported_and_the_pages_become_clean);
+	tcase_add_test(tc, writing_ends_when_nothing_can_be_written_back);
 	tcase_add_test(tc, dirty_pages_keep_the_inode_alive);
 	tcase_add_test(tc, a_page_changed_while_it_is_written_stays_dirty);
 	tcase_add_test(tc, balance_bounds_what_is_dirty);
