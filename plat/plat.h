@@ -275,4 +275,7 @@ void core_page_put(paddr_t pa);
 void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* What an error number means, as strerror(3) says it; NULL if none. */
+const char *errno_text(int err);
+
 #endif

@@ -55,9 +55,8 @@ const char *syscall_name(unsigned nr);
 /* X_ flags. */
 unsigned syscall_flags(unsigned nr);
 
-/* ---- errno_names.c: NULL when there is none ---- */
+/* ---- errno_names.c (and errno_text(), plat/plat.h): NULL when there is none ---- */
 const char *errno_name(int err);
-const char *errno_text(int err);
 
 /* ---- trace.c, inject.c ---- */
 /* A table that prints every call and calls `next`'s. */

@@ -3,6 +3,7 @@
 #include "core/boot.h"
 #include "core/fs/vfs.h"
 #include "core/printf.h"
+#include "plat/plat.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/fcntl.h"
 
@@ -13,7 +14,7 @@ static struct super *root_overlay(void)
 	return m && !__builtin_strcmp(m->super->type, "overlay") ? m->super : NULL;
 }
 
-static void save_changes(struct super *overlay, const char *tag)
+static bool save_changes(struct super *overlay, const char *tag)
 {
 	struct super *s;
 	struct path to;
@@ -28,26 +29,29 @@ static void save_changes(struct super *overlay, const char *tag)
 	if (!r)
 		r = pagecache_sync_all();
 	if (r)
-		kprintf("doppel: the changes could not be saved whole: error %d (--save)\n", -r);
+		kprintf("doppel: the changes could not be saved whole: %s (--save)\n", errno_text(-r));
+	return !r;
 }
 
-void vfs_shutdown(void)
+bool vfs_shutdown(void)
 {
 	char value[64];
 	struct super *overlay = root_overlay();
 	const char *save = boot_word("save", 0, value, sizeof(value));
+	bool kept = !pagecache_sync_all();
 	uint64_t files = 0, bytes = 0;
 
-	if (pagecache_sync_all())
+	if (!kept)
 		kprintf("doppel: some data could not be written back to the host\n");
 	if (!overlay)
-		return;
+		return kept;
 	overlay_changes(overlay, &files, &bytes);
 	if (!files)
-		return;
+		return kept;
 	if (save && !__builtin_strncmp(save, "9p:", 3))
-		save_changes(overlay, save + 3);
+		kept &= save_changes(overlay, save + 3);
 	else if (!boot_flag("quiet"))
 		kprintf("doppel: %lu changed file%s (%lu bytes) discarded; keep them with -v HOST:GUEST or --save DIR\n", files,
 			files == 1 ? "" : "s", bytes);
+	return kept;
 }

@@ -339,9 +339,8 @@ void vfs_init(void);
 /* The root and the working directory the program begins with (references for the caller). Without the latter the
  * machine ends with a message and exit status 126. */
 void vfs_boot_dirs(struct path *root, struct path *cwd);
-/* The end: writes dirty pages back, then saves the overlay's changes (save=) or prints how many are discarded. */
-void vfs_shutdown(void);
-/* The end: writes everything back, saves the overlay's changes (save=) or prints the notice that counts them. */
-void vfs_shutdown(void);
+/* The end: writes everything back, saves the overlay's changes (save=) or prints the notice that counts them. False, after a
+ * message, when something is lost that was to be kept. */
+bool vfs_shutdown(void);
 
 #endif

@@ -64,11 +64,13 @@ static void adopt_children(struct proc *p)
 	}
 }
 
-/* Ends the machine. Runs on the program's last thread, which may sleep to write files back. */
+/* Ends the machine. Runs on the program's last thread, which may sleep to write files back. When that fails, success would be a
+ * lie: it becomes 125, as for all that doppel fails at. */
 static _Noreturn void machine_exit(int status)
 {
 	stdio_drain();
-	vfs_shutdown();
+	if (!vfs_shutdown() && !status)
+		status = 125 << 8;
 	shim_report(status);
 	plat_exit(status);
 }
