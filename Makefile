@@ -53,7 +53,7 @@ $(HOT:%=$(B)/k/%.o) $(foreach p,$(HOT_PLAT),$(B)/$(dir $(p))plat/$(p).o): KOPT :
 KEXPORT   := core_main syscall_active syscall_kind syscall_unknown trap_fault trap_kernel_fault trap_irq trap_return core_page_get \
              core_page_put kprintf panic ksnprintf kvsnprintf pt_next pt_walk current_proc space_find vma_next space_mmap space_munmap space_private_page copy_smap copy_fsrm copy_fixup \
              page_alloc page_put page_va va_to_pa pa_to_page memcpy memmove memset memcmp memchr strlen \
-             strnlen strcmp strncmp strchr strrchr strstr
+             strnlen strcmp strncmp strchr strrchr strstr errno_text
 
 all: $(B)/doppel-linuxu $(B)/doppel-kvm $(B)/doppel $(B)/doppel.py
 

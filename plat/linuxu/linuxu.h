@@ -110,6 +110,7 @@ bool time_timer_fired(void); /* the host's timer came: true when the deadline ha
 void time_tick(uint64_t at);
 
 /* ---- stdio.c ---- */
+bool trace_error(void); /* the trace file did not take all, which a line on the log has said */
 void streams_init(void);
 bool streams_waiting(void); /* somebody wants to hear when a stream is ready */
 bool streams_check(void);   /* asks the host now: true when something that is waited for is ready */

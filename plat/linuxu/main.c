@@ -48,8 +48,8 @@ _Noreturn void linuxu_main(const uint64_t *stack);
 _Noreturn void host_die(const char *what, long err)
 {
 	char line[256];
-	int n = err < 0 ? ksnprintf(line, sizeof(line), "doppel: %s: host error %d\n", what, (int)-err)
-			: ksnprintf(line, sizeof(line), "doppel: %s\n", what);
+	const char *why = err < 0 ? errno_text((int)-err) : NULL;
+	int n = ksnprintf(line, sizeof(line), "doppel: %s%s%s\n", what, err < 0 ? ": " : "", why ? why : err < 0 ? "unknown error" : "");
 
 	plat_log(line, MIN((size_t)n, sizeof(line) - 1));
 	host_exit(EXIT_CRASH);
@@ -57,6 +57,8 @@ _Noreturn void host_die(const char *what, long err)
 
 _Noreturn void plat_exit(int status)
 {
+	if (trace_error() && !status)
+		status = EXIT_CRASH << 8;
 	host_exit(status & 0x7f ? 128 + (status & 0x7f) : (status >> 8) & 0xff);
 }
 

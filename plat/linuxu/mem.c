@@ -56,10 +56,10 @@ const void *mem_init(uint64_t ram, size_t initrd_len)
 	direct_size = ram_size;
 	r = host_call3(HOST_ftruncate, (uint64_t)ram_fd, ram_size, 0);
 	if (r < 0)
-		host_die("cannot make RAM of this size", r);
+		host_die("cannot make RAM, -m may be too much", r);
 	r = host_mmap(DIRECT_MAP, ram_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, ram_fd, 0);
 	if (host_failed(r))
-		host_die("cannot map RAM", r);
+		host_die("cannot map RAM, -m may be too much", r);
 	if (initrd_len) {
 		size_t len = ALIGN_UP(initrd_len, PAGE_SIZE);
 

@@ -36,7 +36,7 @@ static struct stream {
 } streams[3];
 
 static uint64_t signals; /* forwarded and not yet taken; bit n-1 is signal n */
-static bool log_is_tty, trace_is_tty;
+static bool log_is_tty, trace_is_tty, trace_lost;
 
 /* ---- finding out what they are ---- */
 
@@ -365,7 +365,8 @@ void plat_tty_size(uint16_t *rows, uint16_t *cols)
 
 /* ---- messages ---- */
 
-static void write_all(int fd, const char *text, size_t len)
+/* 0, or the error that ended it. */
+static long write_all(int fd, const char *text, size_t len)
 {
 	while (len) {
 		long r = host_write(fd, text, len);
@@ -375,15 +376,16 @@ static void write_all(int fd, const char *text, size_t len)
 
 			host_ppoll(&p, 1, NULL);
 		} else if (r < 0 && r != -EINTR) {
-			return;
+			return r;
 		}
 		text += r > 0 ? r : 0;
 		len -= r > 0 ? (size_t)r : 0;
 	}
+	return 0;
 }
 
 /* A terminal is in raw mode: lines need their carriage return. */
-static void write_text(int fd, bool tty, const char *text, size_t len)
+static long write_text(int fd, bool tty, const char *text, size_t len)
 {
 	while (tty && len) {
 		const char *nl = memchr(text, '\n', len);
@@ -396,7 +398,7 @@ static void write_text(int fd, bool tty, const char *text, size_t len)
 		text += n;
 		len -= n;
 	}
-	write_all(fd, text, len);
+	return write_all(fd, text, len);
 }
 
 void plat_log(const char *text, size_t len)
@@ -404,10 +406,21 @@ void plat_log(const char *text, size_t len)
 	write_text(options.log_fd, log_is_tty, text, len);
 }
 
+bool trace_error(void) { return trace_lost; }
+
 void plat_trace(const char *text, size_t len)
 {
-	if (options.trace_fd >= 0)
-		write_text(options.trace_fd, trace_is_tty, text, len);
-	else
+	long r;
+
+	if (trace_lost)
+		return;
+	if (options.trace_fd < 0) {
 		plat_log(text, len);
+		return;
+	}
+	r = write_text(options.trace_fd, trace_is_tty, text, len);
+	if (r == 0 || r == -EPIPE) /* which nobody reads */
+		return;
+	trace_lost = true;
+	kprintf("doppel: the trace file: %s; the rest of the trace is lost\n", errno_text((int)-r));
 }

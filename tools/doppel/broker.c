@@ -516,7 +516,8 @@ static void tell_losses(struct broker *b)
 
 	for (int i = 0; i < OUTS; i++)
 		if (b->out[i].error) {
-			warn_("%s: %s; output of the program is lost", names[i], strerror(b->out[i].error));
+			warn_("%s: %s; %s is lost", names[i], strerror(b->out[i].error),
+			      i == TRACE ? "the rest of the trace" : "output of the program");
 			if (b->status == 0)
 				b->status = EXIT_DOPPEL << 8;
 		}
