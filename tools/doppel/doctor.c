@@ -1,6 +1,7 @@
 /* doppel doctor: what this machine has and lacks for running and developing, and how to get it. */
 #include "tools/doppel/doppel.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,11 @@ int doctor_main(int argc, char **argv)
 	/* Off with invalid arguments is EINVAL only where the prctl exists and refuses; turning it off is harmless. */
 	bool sud = !prctl(PR_SET_SYSCALL_USER_DISPATCH, 0, 0, 0, 0);
 
-	if (argc > 1 && strcmp(argv[1], "--help"))
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+		puts("Usage: doppel doctor   what this machine has and lacks; exit status 1 if it lacks something");
+		return 0;
+	}
+	if (argc > 1)
 		die(EXIT_DOPPEL, "doctor takes no arguments");
 	uname(&u);
 	line(true, "host kernel", u.release, "");
@@ -64,7 +69,7 @@ int doctor_main(int argc, char **argv)
 	line(getauxval(AT_HWCAP2) & 2, "FSGSBASE", "cheap thread switches on linuxu", "arch_prctl is used instead, slower");
 	bool kvm = kvm_usable(&why);
 
-	line(kvm, "KVM", *why ? why : "--on kvm runs at hardware speed", "--on kvm uses TCG, QEMU's emulator");
+	line(kvm, "KVM", *why ? why : "--on kvm runs at hardware speed", !access("/dev/kvm", R_OK | W_OK) || errno != EACCES ? "--on kvm uses TCG" : "--on kvm uses TCG; usermod -aG kvm USER usually gives access");
 	program("qemu-system-x86_64", "qemu-system-x86", "--on kvm");
 	program("gdb", "gdb", "--gdb");
 	program("valgrind", "valgrind", "make unit-valgrind");

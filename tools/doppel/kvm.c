@@ -36,7 +36,7 @@ bool kvm_usable(const char **why)
 		fclose(f);
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
-	*why = fd < 0 ? "/dev/kvm cannot be opened" : !virt ? "the CPU shows neither vmx nor svm" : "";
+	*why = fd < 0 ? xasprintf("/dev/kvm: %s", strerror(errno)) : !virt ? "the CPU shows neither vmx nor svm" : "";
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0 && virt;

@@ -131,6 +131,15 @@ static void hold_closed_streams(void)
 			exit(EXIT_DOPPEL);
 }
 
+/* At exit: what we print ourselves (--help, doctor, --dry-run) must arrive. The program's output does not come this way. */
+static void check_stdout(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return;
+	warn_("standard output: %s", strerror(errno));
+	_exit(EXIT_DOPPEL);
+}
+
 static int run_main(int argc, char **argv)
 {
 	struct run r = { 0 };
@@ -147,6 +156,7 @@ int main(int argc, char **argv)
 
 	tsc_start();
 	hold_closed_streams();
+	atexit(check_stdout);
 	if (!strcmp(cmd, "run"))
 		return run_main(argc - 1, argv + 1);
 	if (!strcmp(cmd, "pack"))

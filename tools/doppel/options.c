@@ -15,7 +15,7 @@ extern char **environ;
 void usage(FILE *to)
 {
 	fputs("Usage: doppel run [OPTIONS] [--] PROGRAM [ARGS…]   run a Linux program on the Doppel kernel\n"
-	      "       doppel pack PROGRAM… -o IMAGE.cpio            make a self-contained root for --root\n"
+	      "       doppel pack PROGRAM… -o IMAGE.cpio [-v HOST:GUEST]…   make a self-contained root for --root, -v adds files\n"
 	      "       doppel doctor                                 what this machine has and lacks\n"
 	      "\n"
 	      "Options of run:\n"
@@ -120,6 +120,8 @@ static void add_share(struct run *r, const char *arg)
 		s.readonly = !strcmp(flag, ":ro");
 		*flag = 0;
 	}
+	if (!guest[strspn(guest, "/.")])
+		die(EXIT_DOPPEL, "-v %s: not on the root itself, which is what --root chooses", arg);
 	if (strchr(guest, ':'))
 		die(EXIT_DOPPEL, "-v %s: a guest path cannot contain colons", arg);
 	s.guest = guest;
@@ -140,6 +142,10 @@ static void set_root(struct run *r, const char *arg)
 	char *path = realpath(arg, NULL);
 
 	if (!path || stat(path, &st))
+		die(EXIT_DOPPEL, "--root %s: %s", arg, strerror(errno));
+	if (!S_ISDIR(st.st_mode) && (!S_ISREG(st.st_mode) || !st.st_size))
+		die(EXIT_DOPPEL, "--root %s: neither a directory nor a cpio archive (doppel pack makes one)", arg);
+	if (access(path, R_OK))
 		die(EXIT_DOPPEL, "--root %s: %s", arg, strerror(errno));
 	r->root = S_ISDIR(st.st_mode) ? path : NULL;
 	r->cpio = S_ISDIR(st.st_mode) ? NULL : path;
