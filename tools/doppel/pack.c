@@ -16,6 +16,7 @@
 #include <glob.h>
 #include <limits.h>
 #include <search.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,6 +26,7 @@
 static FILE *out;
 static uint64_t out_at;
 static unsigned next_ino = 1;
+#define USAGE "doppel pack PROGRAM… -o IMAGE.cpio [-v HOST:GUEST]…   (-v: more files and directories)"
 #define LINKS_MAX 40 /* followed in one path, as path_resolution(7) */
 
 static void *done;              /* guest paths already in the archive: a tree of tsearch(3) */
@@ -37,6 +39,33 @@ static void remove_unfinished(void)
 {
 	if (unfinished)
 		unlink(unfinished);
+}
+
+static void interrupted(int sig)
+{
+	remove_unfinished();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+/* The archive replaces what image names when it is complete; until then it has another name. */
+static char *open_archive(const char *image)
+{
+	static const int ends[] = { SIGHUP, SIGINT, SIGTERM };
+	char *real = realpath(image, NULL), *path = real ? real : xstrdup(image), *tmp = xasprintf("%s.tmp", path);
+	struct stat st;
+
+	if (!stat(path, &st) && !S_ISREG(st.st_mode))
+		die(EXIT_DOPPEL, "-o %s: not a regular file", image);
+	out = fopen(tmp, "we");
+	if (!out)
+		die(EXIT_DOPPEL, "%s: %s", tmp, strerror(errno));
+	unfinished = tmp;
+	atexit(remove_unfinished);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (signal(ends[i], interrupted) == SIG_IGN)
+			signal(ends[i], SIG_IGN);
+	return path;
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(a, b); }
@@ -53,7 +82,7 @@ static bool seen(const char *guest)
 static void put(const void *p, size_t n)
 {
 	if (fwrite(p, 1, n, out) != n)
-		die(EXIT_DOPPEL, "writing the archive: %s", strerror(errno));
+		die(EXIT_DOPPEL, "%s: %s", unfinished, strerror(errno));
 	out_at += n;
 }
 
@@ -228,6 +257,16 @@ static void read_ld_conf(const char *pattern)
 			fclose(f);
 	}
 	globfree(&g);
+}
+
+static void set_lib_dirs(void)
+{
+	static const char *const standard[] = { "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64",
+						"/lib", "/usr/lib" };
+
+	read_ld_conf("/etc/ld.so.conf");
+	for (size_t i = 0; i < sizeof(standard) / sizeof(standard[0]); i++)
+		strings_add(&lib_dirs, standard[i]);
 }
 
 static char *find_in(const char *dirs, const char *name, const char *origin)
@@ -435,6 +474,10 @@ static void add_extra(const char *arg)
 		*guest++ = 0;
 	else
 		guest = host;
+	char *flag = strrchr(guest, ':');
+
+	if (flag && (!strcmp(flag, ":ro") || !strcmp(flag, ":rw")))
+		*flag = 0; /* as `doppel run` is told; an archive is neither */
 	char *real = realpath(host, NULL);
 
 	if (!real || *guest != '/')
@@ -462,46 +505,37 @@ static void add_program(const char *name)
 
 int pack_main(int argc, char **argv)
 {
+	static const struct option long_options[] = { { "help", no_argument, NULL, 'h' }, { "volume", required_argument, NULL, 'v' }, { 0 } };
 	const char *image = NULL;
 	struct strings extra = { 0 }, programs = { 0 };
 	struct stat trailer = { 0 };
 	int c;
 
 	argv[0] = (char *)"doppel";
-	while ((c = getopt(argc, argv, "-o:v:h")) >= 0) {
+	while ((c = getopt_long(argc, argv, "-o:v:h", long_options, NULL)) >= 0) {
 		if (c == 'o')
 			image = optarg;
 		else if (c == 'v')
 			strings_add(&extra, optarg);
 		else if (c == 1)
 			strings_add(&programs, optarg);
-		else {
-			puts("Usage: doppel pack PROGRAM… -o IMAGE.cpio [-v HOST:GUEST]…");
-			return c == 'h' ? 0 : EXIT_DOPPEL;
-		}
+		else if (c == 'h')
+			return puts("Usage: " USAGE), 0;
+		else
+			return EXIT_DOPPEL; /* getopt has said why */
 	}
 	if (!image || (!programs.n && !extra.n))
-		die(EXIT_DOPPEL, "usage: doppel pack PROGRAM… -o IMAGE.cpio [-v HOST:GUEST]…");
-	char *tmp = xasprintf("%s.tmp", image);
+		die(EXIT_DOPPEL, "usage: " USAGE);
+	char *path = open_archive(image);
 
-	out = fopen(tmp, "we");
-	if (!out)
-		die(EXIT_DOPPEL, "%s: %s", tmp, strerror(errno));
-	unfinished = tmp;
-	atexit(remove_unfinished);
-	read_ld_conf("/etc/ld.so.conf");
-	static const char *const standard[] = { "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64",
-						"/lib", "/usr/lib" };
-
-	for (size_t i = 0; i < sizeof(standard) / sizeof(standard[0]); i++)
-		strings_add(&lib_dirs, standard[i]);
+	set_lib_dirs();
 	for (size_t i = 0; i < programs.n; i++)
 		add_program(programs.v[i]);
 	extras = true;
 	for (size_t i = 0; i < extra.n; i++)
 		add_extra(extra.v[i]);
 	entry("TRAILER!!!", &trailer, "", 0);
-	if (fclose(out) || rename(tmp, image))
+	if (fclose(out) || rename(unfinished, path))
 		die(EXIT_DOPPEL, "%s: %s", image, strerror(errno));
 	unfinished = NULL;
 	printf("%s: %zu files (%zu library references), %llu KiB\n", image, files, libraries,
