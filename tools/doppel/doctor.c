@@ -69,7 +69,10 @@ int doctor_main(int argc, char **argv)
 	line(getauxval(AT_HWCAP2) & 2, "FSGSBASE", "cheap thread switches on linuxu", "arch_prctl is used instead, slower");
 	bool kvm = kvm_usable(&why);
 
-	line(kvm, "KVM", *why ? why : "--on kvm runs at hardware speed", !access("/dev/kvm", R_OK | W_OK) || errno != EACCES ? "--on kvm uses TCG" : "--on kvm uses TCG; usermod -aG kvm USER usually gives access");
+	bool denied = access("/dev/kvm", R_OK | W_OK) && errno == EACCES;
+
+	line(kvm, "KVM", *why ? why : "--on kvm runs at hardware speed",
+	     denied ? "--on kvm uses TCG; usermod -aG kvm USER usually gives access" : "--on kvm uses TCG, QEMU's emulator");
 	program("qemu-system-x86_64", "qemu-system-x86", "--on kvm");
 	program("gdb", "gdb", "--gdb");
 	program("valgrind", "valgrind", "make unit-valgrind");
