@@ -47,7 +47,7 @@ static int open_exec(const char *path, struct path *at, struct file **out, const
 {
 	int r = vfs_lookup(AT_FDCWD, path, 0, at);
 
-	*why = NULL;
+	*why = r == -EACCES ? "permission denied in a directory on the way" : NULL;
 	if (r)
 		return r;
 	struct inode *inode = at->dentry->inode;
@@ -146,6 +146,8 @@ static int find_image(struct exec *x)
 			return r;
 		long n = read_head(f, head);
 
+		if (n == -EACCES) /* executable only, and the host reads it with its user's rights */
+			x->why = "permission denied to read it";
 		if (n < 2 || head[0] != '#' || head[1] != '!')
 			return n < 0 ? (file_put(f), (int)n) : open_image(x, f);
 		file_put(f);

@@ -354,7 +354,7 @@ START_TEST(not_allowed)
 	OK(t_mkdir("/closed", 0700));
 	program("/closed/prog", ET_EXEC, NULL);
 	be(1000, 1000);
-	fails(EACCES, "/closed/prog", NULL);
+	fails(EACCES, "/closed/prog", "permission denied in a directory on the way");
 	be_root();
 	script("/s", "#!/dir\n");
 	fails(EACCES, "/s", NULL);
