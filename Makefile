@@ -289,10 +289,19 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@B=$(B) bench/run $(BENCH)
 
+# PREFIX/bin/doppel, and beside it in PREFIX/lib/doppel what it starts.
+PREFIX   ?= /usr/local
+INSTALLED := doppel-linuxu doppel-kvm doppel-kvm.debug doppel.py
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/doppel
+	install $(B)/doppel $(DESTDIR)$(PREFIX)/bin
+	install $(INSTALLED:%=$(B)/%) $(DESTDIR)$(PREFIX)/lib/doppel
+
 help:
 	@echo 'make demo           install what is needed, build, run sqlite3 and python3 natively, on linuxu and in QEMU'
 	@echo 'make test           build and run every test below'
 	@echo 'make all            build/doppel, build/doppel-linuxu, build/doppel-kvm'
+	@echo 'make install        doppel into PREFIX/bin (/usr/local), its images into PREFIX/lib/doppel'
 	@echo 'make unit           unit tests; also unit-asan, unit-valgrind'
 	@echo 'make integration    each behaviour natively and on every body'
 	@echo 'make programs       real Debian packages natively and on every body'
@@ -317,6 +326,6 @@ clean:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all clean docs docs-check tools-test unit unit-asan unit-valgrind fuzz fuzz-short fuzz-syscalls integration programs checks demo test test-all bench help
+.PHONY: all clean docs docs-check tools-test unit unit-asan unit-valgrind fuzz fuzz-short fuzz-syscalls integration programs checks demo test test-all bench install help
 .DELETE_ON_ERROR:
 .SECONDARY:
