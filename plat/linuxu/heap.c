@@ -4,7 +4,7 @@
  * return memory to the host (what the 9P server keeps is bounded by its client's fids). Larger ones are mappings of
  * their own. */
 #include "core/lib/string.h"
-#include "plat/linuxu/host.h"
+#include "plat/linuxu/linuxu.h"
 #include "plat/linuxu/p9srv.h"
 #include "shim/abi/mman.h"
 
@@ -19,6 +19,7 @@ struct free_block {
 static struct free_block *free_lists[MAX_SHIFT + 1];
 static char *chunk;
 static size_t chunk_left;
+static uint64_t next = HEAP_BASE; /* where the next mapping is asked for */
 
 static unsigned size_shift(size_t size)
 {
@@ -31,14 +32,23 @@ static unsigned size_shift(size_t size)
 
 static void *map(size_t size)
 {
-	long r = host_mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long r = host_mmap(next, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	/* An address in the application's range is of no use (hosts with the legacy layout). */
-	if (!host_failed(r) && (uint64_t)r < USER_MAX) {
+	if (host_failed(r))
+		return NULL;
+	if ((uint64_t)r < USER_MAX) { /* the application's, and so of no use */
 		host_munmap((uint64_t)r, size);
 		return NULL;
 	}
-	return host_failed(r) ? NULL : (void *)r;
+	next = (uint64_t)r + size;
+	return (void *)r;
+}
+
+static void unmap(uint64_t at, size_t size)
+{
+	host_munmap(at, size);
+	if (at + size == next)
+		next = at;
 }
 
 void *host_alloc(size_t size)
@@ -73,7 +83,7 @@ void host_free(void *p, size_t size)
 	if (!p)
 		return;
 	if (shift > MAX_SHIFT) {
-		host_munmap(HP(p), ALIGN_UP(size, PAGE_SIZE));
+		unmap(HP(p), ALIGN_UP(size, PAGE_SIZE));
 		return;
 	}
 	b->next = free_lists[shift];

@@ -1,11 +1,15 @@
 /* What the files of plat/linuxu call each other for. See plat/plat.h for what core calls.
  *
- * The host process's addresses: the application below USER_MAX; the mirror's bookkeeping at MIRROR_BASE; the runner at
- * 0x600000000000; RAM's direct map at DIRECT_MAP. The host puts its own stack and vDSO at 0x7f… */
+ * The host process's addresses: the application below USER_MAX; the mirror's bookkeeping at MIRROR_BASE; the boot blob
+ * and the runner's heap at BLOB_BASE and HEAP_BASE; the runner at 0x600000000000; RAM's direct map at DIRECT_MAP. The host puts
+ * its own stack and vDSO at 0x7f…, and nothing else may be left to its choice: with the legacy layout (ulimit -s unlimited,
+ * setarch -L) it chooses addresses of the application's. */
 #ifndef PLAT_LINUXU_LINUXU_H
 #define PLAT_LINUXU_LINUXU_H
 
 #define MIRROR_BASE 0x500000000000
+#define BLOB_BASE 0x510000000000
+#define HEAP_BASE 0x520000000000
 #define RUNNER_BASE 0x600000000000
 #define DIRECT_MAP 0x610000000000
 

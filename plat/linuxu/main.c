@@ -218,7 +218,7 @@ static void raise_limits(void)
 static void *read_all(int fd, size_t *len)
 {
 	size_t size = 64 * 1024, n = 0;
-	char *buf = (char *)host_mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *buf = (char *)host_mmap(BLOB_BASE, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	long r;
 
 	for (;;) {
