@@ -34,10 +34,11 @@ struct mount *mount_root(void) { return root_mount; }
 bool mount_covers(const struct inode *i)
 {
 	list_each(p, &mount_all) {
-		const struct mount *m = list_entry(p, struct mount, link);
+		const struct dentry *d = list_entry(p, struct mount, link)->point;
 
-		if (m->point && m->point->inode == i)
-			return true;
+		for (; d; d = d == d->parent ? NULL : d->parent)
+			if (d->inode == i)
+				return true;
 	}
 	return false;
 }

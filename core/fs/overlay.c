@@ -341,13 +341,11 @@ int overlay_new(struct super *lower, struct super **out)
 
 /* ---- what has changed ---- */
 
-/* A file that was made to mount another on it is no change of the program's. */
-static bool file_changed(const struct memfs_node *node)
+/* What was made to mount something on it, and the directories on the way there, are no change of the program's. */
+static bool newly_named(const struct memfs_node *node)
 {
 	bool named = false;
 
-	if (node->inode->cache.dirty || node->changed)
-		return true;
 	list_each(p, &node->names) {
 		const struct memfs_entry *e = list_entry(p, struct memfs_entry, name_link);
 
@@ -377,8 +375,8 @@ void overlay_changes(struct super *overlay, uint64_t *files, uint64_t *bytes)
 		const struct inode *i = node->inode;
 
 		if (S_ISDIR(i->mode)) {
-			*files += whiteouts(node);
-		} else if (!list_empty(&node->names) && file_changed(node)) {
+			*files += whiteouts(node) + newly_named(node);
+		} else if (!list_empty(&node->names) && (i->cache.dirty || node->changed || newly_named(node))) {
 			++*files;
 			*bytes += MIN(i->cache.dirty << PAGE_SHIFT, i->size);
 		}

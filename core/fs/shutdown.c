@@ -45,12 +45,10 @@ bool vfs_shutdown(void)
 		kprintf("doppel: some data could not be written back to the host\n");
 	if (!overlay)
 		return kept;
-	overlay_changes(overlay, &files, &bytes);
-	if (!files)
-		return kept;
 	if (save && !__builtin_strncmp(save, "9p:", 3))
-		kept &= save_changes(overlay, save + 3);
-	else if (!boot_flag("quiet"))
+		return save_changes(overlay, save + 3) && kept;
+	overlay_changes(overlay, &files, &bytes);
+	if (files && !boot_flag("quiet"))
 		kprintf("doppel: %lu changed file%s (%lu bytes) discarded; keep them with -v HOST:GUEST or --save DIR\n", files,
 			files == 1 ? "" : "s", bytes);
 	return kept;

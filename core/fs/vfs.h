@@ -254,7 +254,7 @@ void super_free(struct super *s);
 int mount_add(struct super *s, const struct path *at, unsigned flags, const char *source);
 struct super *mount_release_root(void); /* unit tests: the root's super is the caller's again */
 void mount_drop_all(void); /* unit tests: the end of all mounts and their supers */
-bool mount_covers(const struct inode *i); /* is something mounted on it? */
+bool mount_covers(const struct inode *i); /* is something mounted on it, or below it in its file system? */
 struct mount *mount_root(void); /* NULL: nothing is mounted yet */
 void mount_root_path(struct path *out); /* with references */
 
