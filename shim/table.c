@@ -5,7 +5,7 @@
  * them.
  *
  * A call without handler answers ENOSYS. Each such name is told once on the log, with the place of the call, and
- * counted; shim_report() prints the counts at exit. Calls that every libc probes (QUIET in syscalls.def) are not
+ * counted; shim_report() prints the counts at exit. Calls that libraries probe (QUIET in syscalls.def) are not
  * reported. */
 #include "core/boot.h"
 #include "core/file/file.h"

@@ -106,7 +106,9 @@ START_TEST(unknown_is_told_once_and_counted)
 	ck_assert_uint_eq(occurrences("doppel: syscall number 1048576 not implemented"), 1);
 	ck_assert_int_eq(CALL(NR_rseq), -ENOSYS);
 	ck_assert_int_eq(CALL(NR_clone3), -ENOSYS);
+	ck_assert_int_eq(CALL(NR_get_mempolicy), -ENOSYS);
 	ck_assert_uint_eq(occurrences("rseq"), 0);
+	ck_assert_uint_eq(occurrences("get_mempolicy"), 0);
 	shim_report(0);
 	ck_assert_uint_eq(occurrences("doppel: 3 calls of keyctl answered ENOSYS\n"), 1);
 	ck_assert_uint_eq(occurrences("doppel: 1 call of number 400 answered ENOSYS\n"), 1);
