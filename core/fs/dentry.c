@@ -302,7 +302,7 @@ int dentry_lookup_locked(struct dentry *dir, const struct name *n, struct dentry
 		return -ENOMEM;
 	if (di->ops->lookup)
 		r = di->ops->lookup(di, n, &d->inode);
-	if (r && r != -ENOENT) {
+	if (r && (r != -ENOENT || dir->super->no_new)) {
 		d->inode = NULL;
 		dentry_put(d);
 		return r;

@@ -356,6 +356,7 @@ int procfs_new(struct super **out)
 	if (err)
 		return err;
 	((struct text_super *)s->priv)->own = procfs_own;
+	s->no_new = true;
 	*out = s;
 	return 0;
 }

@@ -159,6 +159,7 @@ struct super {
 	struct list link;      /* all supers */
 	bool no_dcache;        /* names come and go by themselves (procfs): never cache lookups */
 	bool no_negative;      /* names may appear behind our back (a host directory): never cache that one is absent */
+	bool no_new;           /* no names can be made (procfs): looking for one that is absent is the error ENOENT */
 	bool evict_nosleep;    /* ops->evict never sleeps: dcache_reclaim() may free inodes under memory pressure */
 	void *priv;
 };
@@ -285,7 +286,7 @@ int path_walk_parent(const struct path *start, const char *path, unsigned flags,
 		     bool *slash);
 
 /* One lookup in a directory that is not locked (…_locked: is): *out is a dentry with a reference, possibly negative.
- * -ENAMETOOLONG, -EIO, -ENOMEM. */
+ * -ENAMETOOLONG, -EIO, -ENOMEM; -ENOENT where the super has no_new. */
 int dentry_lookup(struct dentry *dir, const struct name *n, struct dentry **out);
 int dentry_lookup_locked(struct dentry *dir, const struct name *n, struct dentry **out);
 

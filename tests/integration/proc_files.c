@@ -43,6 +43,28 @@ static void memory(void)
 	close(fd);
 }
 
+/* What is not there cannot be made either, and says so, as a kernel without that file does. */
+static void nothing_new(void)
+{
+	static const char *const dirs[] = { "/proc", "/proc/self", "/proc/self/fd", "/proc/sys/kernel" };
+
+	for (int i = 0; i < 4; i++) {
+		SHOW(chdir(dirs[i]));
+		SHOW(open("new", O_WRONLY | O_CREAT | O_TRUNC, 0666));
+		SHOW(open("new", O_WRONLY | O_CREAT | O_EXCL, 0666));
+		SHOW(mkdir("new", 0777));
+		SHOW(symlink("x", "new"));
+		SHOW(link("/proc/self/stat", "new"));
+		SHOW(mkfifo("new", 0666));
+		SHOW(rename("/proc/self/stat", "new"));
+		SHOW(rename("new", "other"));
+		SHOW(unlink("new"));
+		SHOW(access("new", F_OK));
+	}
+	WORKS(chdir("/"));
+	WORKS(open("/proc/self/comm", O_WRONLY | O_CREAT | O_TRUNC, 0666));
+}
+
 int main(int argc, char **argv)
 {
 	char buf[65536], path[64];
@@ -111,5 +133,6 @@ int main(int argc, char **argv)
 	f = fopen("/proc/self/schedstat", "r");
 	FACT(f && fscanf(f, "%lu %lu %lu", &run, &waited, &turns) == 3 && run > 0 && turns > 0);
 	memory();
+	nothing_new();
 	return 0;
 }
