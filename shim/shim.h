@@ -124,6 +124,8 @@ bool caller_is_root(void);
 struct proc *proc_arg(int pid);
 /* A thread likewise. */
 struct thread *thread_arg(int tid);
+/* A thread's process, for what its threads share. Processes without threads, like the kernel's own, are found, too. */
+struct proc *task_arg(int tid);
 
 /* The device-independent part of mknod's and open's mode argument. */
 #define MODE_BITS 07777u

@@ -174,7 +174,7 @@ long sys_capget(uptr_t uheader, uptr_t udata)
 {
 	struct abi_cap_data d[2];
 	const struct cred *c;
-	struct thread *t;
+	struct proc *p;
 	uint64_t caps;
 	int words, pid, r;
 
@@ -186,12 +186,12 @@ long sys_capget(uptr_t uheader, uptr_t udata)
 		return r;
 	if (pid < 0)
 		return -EINVAL;
-	t = thread_arg(pid);
-	if (!t || !t->proc)
+	p = task_arg(pid);
+	if (!p)
 		return -ESRCH;
 	if (!udata)
 		return 0;
-	c = t->proc->cred;
+	c = p->cred;
 	caps = c->euid == 0 ? all_caps() : 0;
 	for (int i = 0; i < 2; i++) {
 		d[i].effective = (uint32_t)(caps >> 32 * i);

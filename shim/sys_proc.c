@@ -63,6 +63,13 @@ struct thread *thread_arg(int tid)
 	return tid ? thread_by_tid(tid) : current_thread();
 }
 
+struct proc *task_arg(int tid)
+{
+	struct thread *t = thread_arg(tid);
+
+	return t && t->proc ? t->proc : proc_by_pid(tid);
+}
+
 /* ---- groups and sessions ---- */
 
 static bool group_in_session(int pgid, int sid)

@@ -20,15 +20,10 @@ long sys_sched_yield(void)
 /* The attributes of the thread `pid` names: 0, -EINVAL, -ESRCH. */
 static int sched_target(int pid, struct proc **out)
 {
-	struct thread *t;
-
 	if (pid < 0)
 		return -EINVAL;
-	t = thread_arg(pid);
-	if (!t || !t->proc)
-		return -ESRCH;
-	*out = t->proc;
-	return 0;
+	*out = task_arg(pid);
+	return *out ? 0 : -ESRCH;
 }
 
 /* The caller may change processes of its own identity, root all. */
@@ -189,14 +184,14 @@ long sys_sched_getattr(int pid, uptr_t uattr, uint32_t size, uint64_t flags)
 long sys_sched_setaffinity(int pid, uint32_t len, uptr_t mask)
 {
 	uint8_t first = 0;
-	struct thread *t;
+	struct proc *p;
 
 	if (len && copyin(&first, mask, 1))
 		return -EFAULT;
-	t = thread_arg(pid);
-	if (!t || !t->proc)
+	p = task_arg(pid);
+	if (!p)
 		return -ESRCH;
-	if (!may_change(t->proc))
+	if (!may_change(p))
 		return -EPERM;
 	return first & 1 ? 0 : -EINVAL;
 }
@@ -205,12 +200,10 @@ long sys_sched_setaffinity(int pid, uint32_t len, uptr_t mask)
 long sys_sched_getaffinity(int pid, uint32_t len, uptr_t mask)
 {
 	uint64_t cpus = 1;
-	struct thread *t;
 
 	if (len * 8ul < 1 || (len & 7))
 		return -EINVAL;
-	t = thread_arg(pid);
-	if (!t || !t->proc)
+	if (!task_arg(pid))
 		return -ESRCH;
 	return copyout(mask, &cpus, sizeof(cpus)) ? -EFAULT : (long)sizeof(cpus);
 }
@@ -230,7 +223,7 @@ static bool prio_selects(const struct proc *p, int which, int who)
 {
 	const struct proc *self = current_proc();
 
-	if (p->zombie || p->pid == 1)
+	if (p->zombie)
 		return false;
 	switch (which) {
 	case PRIO_PROCESS:
@@ -293,12 +286,12 @@ long sys_ioprio_set(int which, int who, int prio)
 		return -EINVAL;
 	if (class == 1 && !caller_is_root())
 		return -EPERM;
-	return which == 1 && !thread_arg(who) ? -ESRCH : 0;
+	return which == 1 && !task_arg(who) ? -ESRCH : 0;
 }
 
 long sys_ioprio_get(int which, int who)
 {
 	if (which < 1 || which > 3)
 		return -EINVAL;
-	return which == 1 && !thread_arg(who) ? -ESRCH : 0;
+	return which == 1 && !task_arg(who) ? -ESRCH : 0;
 }

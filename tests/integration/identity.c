@@ -48,6 +48,12 @@ int main(void)
 	SHOW(setpriority(PRIO_PROCESS, 0, 19));
 	SHOW(getpriority(PRIO_PROCESS, 0));
 	SHOW(getpriority(99, 0));
+	/* the parent is a process like others */
+	WORKS(sched_getscheduler(getppid()));
+	WORKS(sched_getaffinity(getppid(), sizeof(set), &set));
+	WORKS(getpriority(PRIO_PROCESS, getppid()));
+	WORKS(syscall(SYS_ioprio_get, 1, getppid()));
+	WORKS(kill(getppid(), 0));
 	SHOW(getsid(0) >= 0); /* 0: the leader is outside this PID namespace */
 	SHOW(getsid(-1));
 	if (getuid() == 0) {
