@@ -301,6 +301,11 @@ void ctl_input(const void *bytes, size_t n)
 		protocol_error("a frame too long");
 }
 
+uint32_t ctl_expects(void)
+{
+	return ctl.parser.nhead == sizeof ctl.parser.head ? ctl.parser.head.len - ctl.parser.off : 0;
+}
+
 void ctl_gone(void)
 {
 	ctl.gone = true;

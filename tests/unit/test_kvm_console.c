@@ -26,7 +26,7 @@ static size_t arena_pages;
 
 static uint8_t got[4 << 20]; /* what the host read */
 static size_t got_len;
-static uint8_t input[1 << 16];
+static uint8_t input[1 << 17];
 static size_t input_len;
 static unsigned gone_calls;
 
@@ -167,6 +167,8 @@ void ctl_input(const void *bytes, size_t n)
 	input_len += n;
 }
 
+static uint32_t expects; /* of a frame's rest */
+uint32_t ctl_expects(void) { return expects; }
 void ctl_gone(void) { gone_calls++; }
 unsigned ctl_events(bool got_room) { return got_room ? IRQ_STDIO : 0; }
 
@@ -181,7 +183,7 @@ static void setup(void)
 	memset(kicks, 0, sizeof kicks);
 	config[1] = 2; /* max_nr_ports */
 	dev.config = (volatile char *)config;
-	stopped = nhandshake = got_len = input_len = gone_calls = 0;
+	stopped = nhandshake = got_len = input_len = gone_calls = expects = 0;
 	present = has_port = host_connected = true;
 	no_multiport = queue_fails = console_too = pump_in_input = false;
 	arena_pages = sizeof arena / 4096;
@@ -370,6 +372,34 @@ START_TEST(input_is_handed_on)
 }
 END_TEST
 
+/* The buffer after which the device interrupts, counted from those that it has used. */
+static unsigned irq_after(void) { return (uint16_t)(*used_event(&con->rx) + 1 - used[Q_PORT1_RX]); }
+
+/* Of a long frame one interrupt comes for as many buffers as it fills for certain. */
+START_TEST(long_frames_interrupt_once)
+{
+	static const struct {
+		uint32_t rest;
+		unsigned after;
+	} cases[] = { { 0, 1 }, { 1, 1 }, { RX_BYTES, 1 }, { RX_BYTES + 1, 2 }, { 15 * RX_BYTES + 8, 16 }, { 8 << 20, RX_BUFS } };
+	char chunk[RX_BYTES] = "";
+
+	console_init();
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		ck_assert(dev_gives(Q_PORT1_RX, chunk, 100));
+		expects = cases[i].rest;
+		poll_dev();
+		ck_assert_uint_eq(irq_after(), cases[i].after);
+	}
+	expects = 3 * RX_BYTES;
+	for (unsigned i = 0; i < RX_BUFS; i++) /* all that there are, and it is not over */
+		ck_assert(dev_gives(Q_PORT1_RX, chunk, 1));
+	poll_dev();
+	ck_assert_uint_eq(irq_after(), 3);
+	ck_assert(dev_gives(Q_PORT1_RX, chunk, 1));
+}
+END_TEST
+
 START_TEST(host_closes)
 {
 	console_init();
@@ -428,6 +458,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, output_out_of_order);
 	tcase_add_test(tc, room_is_reported_once);
 	tcase_add_test(tc, input_is_handed_on);
+	tcase_add_test(tc, long_frames_interrupt_once);
 	tcase_add_test(tc, host_closes);
 	tcase_add_test(tc, bad_device);
 	return s;

@@ -677,6 +677,27 @@ START_TEST(small_reads_are_served_from_a_large_one)
 }
 END_TEST
 
+/* What is certain to follow lets the port interrupt less: the rest of a frame once its header is there. */
+START_TEST(the_rest_of_a_frame_is_expected)
+{
+	static const struct {
+		size_t more;
+		uint32_t expected;
+	} steps[] = { { 7, 0 }, { 1, 10000 }, { 1, 9999 }, { 9998, 1 }, { 1, 0 }, { 8, 0 } };
+	static char text[10000];
+
+	boot_with(streams);
+	ck_assert_uint_eq(ctl_expects(), 0);
+	host_sends(CTL_STDIN, text, sizeof text);
+	host_sends(CTL_STDIN, text, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		script_piece = steps[i].more;
+		console_pump();
+		ck_assert_uint_eq(ctl_expects(), steps[i].expected);
+	}
+}
+END_TEST
+
 START_TEST(wrong_answers)
 {
 	struct stdfile_call rd = { STDFILE_READ, 0, 0, 100 };
@@ -861,6 +882,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, calls_and_answers);
 	tcase_add_test(tc, a_call_waits_for_room);
 	tcase_add_test(tc, small_reads_are_served_from_a_large_one);
+	tcase_add_test(tc, the_rest_of_a_frame_is_expected);
 	tcase_add_test(tc, wrong_answers);
 	tcase_add_test(tc, terminal_on_descriptor_0);
 	tcase_add_test(tc, log_waits_a_second_once);

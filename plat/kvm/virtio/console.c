@@ -7,8 +7,9 @@
  * taken back in order. Completion interrupts are off unless somebody waits for room; the host is notified only when it
  * has run dry.
  *
- * Input goes through a few page-sized buffers (QEMU reads at most 4 KiB at a time) that return to the device as soon as
- * ctl_input() has copied from them; the host's credit, not the lack of buffers, holds input back.
+ * Input goes through page-sized buffers (QEMU reads at most 4 KiB at a time) that return to the device as soon as
+ * ctl_input() has copied from them; the host's credit, not the lack of buffers, holds input back. The device interrupts for
+ * each, but in the middle of a long frame only after as many as its rest is certain to fill.
  *
  * Start: DEVICE_READY; the device answers PORT_ADD for each port; PORT_READY and PORT_OPEN for ours; then its
  * PORT_OPEN tells that the host end is connected (5.3.6.2). Names are ignored: the first port with a number is the
@@ -38,7 +39,7 @@ enum { Q_CTL_RX = 2, Q_CTL_TX = 3, Q_PORT1_RX = 4, Q_PORT1_TX = 5 };
 #define TX_BYTES (128u << 10) /* a power of two */
 #define TX_QUEUE 128u
 #define TX_SPARE 8u           /* descriptors kept for the reserve */
-#define RX_BUFS  4u
+#define RX_BUFS  16u
 #define RX_BYTES 4096u
 #define CTL_QUEUE 8u
 #define CTL_BYTES 128u
@@ -157,7 +158,7 @@ static void control_pump(void)
 
 static void rx_pump(void)
 {
-	uint32_t len;
+	uint32_t len, rest;
 	bool any = false;
 	char *buf;
 
@@ -168,7 +169,8 @@ static void rx_pump(void)
 			rx_post(&con->rx, buf, RX_BYTES);
 			any = true;
 		}
-	} while (any && vq_irq_enable(&con->rx, 1));
+		rest = (ctl_expects() + RX_BYTES - 1) / RX_BYTES;
+	} while (any && vq_irq_enable(&con->rx, MAX(MIN(rest, RX_BUFS), 1u)));
 	if (any)
 		virtio_kick(con->dev, &con->rx);
 }

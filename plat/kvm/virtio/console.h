@@ -38,6 +38,7 @@ bool console_drained(void);
 /* ---- ctl.c, called by console.c ---- */
 
 void ctl_input(const void *bytes, size_t n);
+uint32_t ctl_expects(void);        /* bytes that are certain to follow: the rest of a frame */
 void ctl_gone(void);               /* the host closed the port, or the device broke its queues; called once */
 unsigned ctl_events(bool got_room); /* the IRQ_ bits of what happened since the last call */
 void ctl_boot(void);               /* the channel is open: receives the boot frames */
