@@ -15,7 +15,15 @@ enum stdfile_op {
 	STDFILE_APPEND,   /* O_APPEND on or off, by `len` */
 	STDFILE_STAT,     /* fstat(2) into a struct stdfile_stat; the result is the position */
 	STDFILE_PATH,     /* the name of /proc/self/fd/N, not terminated, of at most `len` bytes */
+	STDFILE_CHMOD,    /* fchmod(2) to `at` */
+	STDFILE_CHOWN,    /* fchown(2) to user `at`, group `len`; UINT32_MAX: as it is */
+	STDFILE_ATIME,    /* futimens(2) of this one: `at` seconds, `len` nanoseconds or UTIME_NOW */
+	STDFILE_MTIME,
+	STDFILE_FALLOC,   /* fallocate(2) of `len` bytes from `at`, with the mode (STDFILE_MODE) above the op */
 };
+
+#define STDFILE_OP(op)     ((op) & 0xffu)
+#define STDFILE_MODE(op)   ((op) >> 8)
 
 #define STDFILE_HERE (-1) /* `at`: the file's own position, which moves */
 #define STDFILE_MAX  65536u /* bytes that one request carries */

@@ -8,17 +8,22 @@
  *
  * Opened again through /proc/self/fd it is a file with a position of its own, served by pread(2) and pwrite(2).
  *
+ * Mappings are the exception: their pages are in the inode's page cache, which is empty as long as nobody maps the file. What
+ * they have written goes to the host before the program reads or writes otherwise, and at fsync, msync, close and exit; what
+ * is written otherwise, here or (seen at the next fstat) on the host, drops the pages.
+ *
  * fstat(2) shows the numbers of the same file in our own tree, if it is there under the same name: programs compare them
  * ("input file is output file").
  *
- * Missing: mmap, fallocate, changes of mode, owner and times; locks are seen inside only. */
+ * Missing: extended attributes; locks are seen inside only. */
 #include "core/file/hostfile.h"
-#include "core/mm/page.h"
+#include "core/lib/string.h"
 #include "core/mm/slab.h"
 #include "plat/plat.h"
 #include "shim/abi/errno.h"
 #include "shim/abi/fcntl.h"
 #include "shim/abi/stat.h"
+#include "shim/abi/time.h"
 
 #define HOSTFILE_MAGIC 0x686f7374ul /* statfs f_type: "host" */
 
@@ -36,7 +41,7 @@ static struct mutex calls = { .waiters = WAITQ_INIT(calls.waiters) }; /* one at 
 void hostfile_irq(void) { waitq_wake_all(&woken, 0); }
 
 /* No signal ends it, as none ends the wait for a disk. */
-static long call(const struct hostfile *h, enum stdfile_op op, int64_t at, uint64_t len, void *buf)
+static long call(const struct hostfile *h, unsigned op, int64_t at, uint64_t len, void *buf)
 {
 	struct stdfile_call c = { .op = op, .fd = (uint32_t)h->fd, .at = at, .len = len };
 	long r;
@@ -84,6 +89,60 @@ static void moved(struct file *f, int64_t *pos, size_t n, bool own)
 		h->told = *pos;
 }
 
+/* ---- mappings ---- */
+
+/* What they have written goes out. */
+static int settle(struct inode *i) { return i->cache.dirty ? pagecache_sync(&i->cache, 0, UINT64_MAX >> PAGE_SHIFT) : 0; }
+
+/* What they see comes anew. */
+static void renew(struct inode *i)
+{
+	if (i->cache.pages)
+		pagecache_invalidate(&i->cache, 0, UINT64_MAX >> PAGE_SHIFT, false);
+}
+
+static int hostfile_read_pages(struct inode *i, struct page **pages, uint64_t index, unsigned n)
+{
+	size_t size, want;
+	struct page *page = bounce_get(n * PAGE_SIZE, &size);
+	char *buf = page ? page_va(page) : NULL;
+	long got = page ? 0 : -ENOMEM;
+
+	for (unsigned k = 0; k < n && got >= 0; k += (unsigned)(want / PAGE_SIZE)) {
+		want = MIN(size, (n - k) * PAGE_SIZE);
+		got = call(i->priv, STDFILE_READ, (int64_t)((index + k) << PAGE_SHIFT), want, buf);
+		if (got >= 0)
+			memset(buf + got, 0, want - (size_t)got);
+		for (size_t at = 0; at < want; at += PAGE_SIZE)
+			memcpy(page_va(pages[k + at / PAGE_SIZE]), buf + at, PAGE_SIZE);
+	}
+	if (page)
+		page_put(page);
+	return got < 0 ? (int)got : 0;
+}
+
+static int hostfile_write_pages(struct inode *i, struct page **pages, uint64_t index, unsigned n)
+{
+	struct hostfile *h = i->priv;
+	uint64_t at = index << PAGE_SHIFT;
+	long r = 0;
+
+	/* With it the host's pwrite(2) writes to the end; follow() will set it again. */
+	if (h->flags & O_APPEND)
+		r = call(h, STDFILE_APPEND, 0, 0, NULL);
+	if (!r)
+		h->flags &= ~O_APPEND;
+	for (unsigned k = 0; k < n && r >= 0 && at < i->size; k++, at += PAGE_SIZE)
+		r = call(h, STDFILE_WRITE, (int64_t)at, MIN(i->size - at, PAGE_SIZE), page_va(pages[k]));
+	return r < 0 ? (int)r : 0;
+}
+
+static int hostfile_mmap(struct file *f, struct vma *v)
+{
+	renew(f->inode);
+	return vfs_getattr(f->inode);
+}
+
 /* ---- reading and writing ---- */
 
 /* All n bytes to the user: how many came there before an address was bad. */
@@ -127,9 +186,12 @@ static long read_chunks(struct file *f, struct uio *u, int64_t *pos, char *buf, 
 static long hostfile_read(struct file *f, struct uio *u, int64_t *pos)
 {
 	size_t size;
-	struct page *page = bounce_get(u->resid, &size);
-	long r;
+	struct page *page;
+	long r = settle(f->inode);
 
+	if (r)
+		return r;
+	page = bounce_get(u->resid, &size);
 	if (!page)
 		return -ENOMEM;
 	r = read_chunks(f, u, pos, page_va(page), size);
@@ -177,8 +239,10 @@ static long hostfile_write(struct file *f, struct uio *u, int64_t *pos)
 	struct hostfile *h = f->priv;
 	struct page *page;
 	size_t size;
-	long r = 0;
+	long r = settle(f->inode);
 
+	if (r)
+		return r;
 	if (here(f, pos)) {
 		if (f->flags & O_APPEND)
 			h->told = *pos; /* the inode's size, set by the caller: the host will find the end */
@@ -194,6 +258,7 @@ static long hostfile_write(struct file *f, struct uio *u, int64_t *pos)
 		return -ENOMEM;
 	r = write_chunks(f, u, pos, page_va(page), size);
 	page_put(page);
+	renew(f->inode);
 	return r;
 }
 
@@ -218,13 +283,18 @@ static int64_t hostfile_seek(struct file *f, int64_t off, int whence)
 
 static int hostfile_fsync(struct file *f, bool data_only)
 {
-	return (int)call(f->priv, STDFILE_SYNC, 0, data_only, NULL);
+	int r = settle(f->inode);
+
+	return r ? r : (int)call(f->priv, STDFILE_SYNC, 0, data_only, NULL);
 }
+
+static int hostfile_flush(struct file *f) { return settle(f->inode); }
 
 static void hostfile_release(struct file *f)
 {
 	struct hostfile *h = f->priv;
 
+	(void)settle(f->inode);
 	if (h->file != f)
 		return;
 	(void)follow(f);
@@ -235,7 +305,9 @@ static const struct file_ops hostfile_ops = {
 	.read = hostfile_read,
 	.write = hostfile_write,
 	.seek = hostfile_seek,
+	.mmap = hostfile_mmap,
 	.fsync = hostfile_fsync,
+	.flush = hostfile_flush,
 	.release = hostfile_release,
 	.anon_name = "file",
 };
@@ -278,6 +350,8 @@ static int hostfile_getattr(struct inode *i)
 
 	if (pos < 0)
 		return (int)pos;
+	if (i->size != (uint64_t)st.size || i->mtime.sec != st.mtime || i->mtime.nsec != st.mtime_nsec)
+		renew(i);
 	i->mode = st.mode;
 	i->uid = st.uid;
 	i->gid = st.gid;
@@ -299,11 +373,38 @@ static int hostfile_getattr(struct inode *i)
 	return 0;
 }
 
+static long set_time(const struct hostfile *h, unsigned op, const struct timespec64 *t, bool now)
+{
+	return call(h, op, t->sec, now ? UTIME_NOW : (uint64_t)t->nsec, NULL);
+}
+
 static int hostfile_setattr(struct inode *i, const struct iattr *a)
 {
-	if (!(a->valid & ATTR_SIZE))
-		return -EPERM;
-	return (int)call(i->priv, STDFILE_TRUNCATE, (int64_t)a->size, 0, NULL);
+	const struct hostfile *h = i->priv;
+	unsigned what = a->valid;
+	long r = 0;
+
+	if (what & ATTR_SIZE) /* times and set-user-ID bits are the host's work then */
+		return (int)call(h, STDFILE_TRUNCATE, (int64_t)a->size, 0, NULL);
+	if (what & (ATTR_UID | ATTR_GID))
+		r = call(h, STDFILE_CHOWN, what & ATTR_UID ? a->uid : UINT32_MAX, what & ATTR_GID ? a->gid : UINT32_MAX, NULL);
+	if (!r && (what & ATTR_MODE))
+		r = call(h, STDFILE_CHMOD, a->mode & 07777, 0, NULL);
+	if (!r && (what & ATTR_ATIME))
+		r = set_time(h, STDFILE_ATIME, &a->atime, what & ATTR_ATIME_NOW);
+	if (!r && (what & ATTR_MTIME))
+		r = set_time(h, STDFILE_MTIME, &a->mtime, what & ATTR_MTIME_NOW);
+	return (int)r;
+}
+
+static int hostfile_fallocate(struct inode *i, int mode, uint64_t off, uint64_t len)
+{
+	long r = settle(i);
+
+	if (!r)
+		r = call(i->priv, STDFILE_FALLOC | (unsigned)mode << 8, (int64_t)off, len, NULL);
+	renew(i);
+	return r ? (int)r : vfs_getattr(i);
 }
 
 static int hostfile_open(struct inode *i, struct file *f)
@@ -328,6 +429,9 @@ static const struct inode_ops hostfile_inode_ops = {
 	.getattr = hostfile_getattr,
 	.revalidate = hostfile_getattr,
 	.setattr = hostfile_setattr,
+	.fallocate = hostfile_fallocate,
+	.read_pages = hostfile_read_pages,
+	.write_pages = hostfile_write_pages,
 	.open = hostfile_open,
 	.evict = hostfile_evict,
 };

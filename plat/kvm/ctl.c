@@ -430,7 +430,7 @@ static void call_start(struct stdfile_call c, void *buf)
 	if (reads_here(&c))
 		ctl.window = MIN(window * 2, STDFILE_MAX);
 	ctl.reply = ahead ? ctl.in : buf;
-	ctl.reply_room = c.op == STDFILE_READ || c.op >= STDFILE_STAT ? c.len : 0;
+	ctl.reply_room = c.op == STDFILE_READ || c.op == STDFILE_STAT || c.op == STDFILE_PATH ? c.len : 0;
 	ctl.call = CALL_SENT;
 }
 

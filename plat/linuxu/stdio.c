@@ -16,6 +16,7 @@
 #include "shim/abi/resource.h"
 #include "shim/abi/signal.h"
 #include "shim/abi/stat.h"
+#include "shim/abi/time.h"
 
 #define TICK_NS (20 * NSEC_PER_MSEC)
 #define POLL_CHUNK_PIPE 4096ul /* PIPE_BUF: a pipe that polls writable takes as much at once (pipe(7)) */
@@ -230,6 +231,14 @@ static long file_path(int fd, char *buf, size_t len)
 	return host_call4(HOST_readlinkat, (uint64_t)AT_FDCWD, HP(path), HP(buf), len);
 }
 
+static long file_time(int fd, const struct stdfile_call *c)
+{
+	struct host_timespec t[2] = { { 0, UTIME_OMIT }, { 0, UTIME_OMIT } };
+
+	t[c->op == STDFILE_MTIME] = (struct host_timespec){ c->at, (int64_t)c->len };
+	return host_call4(HOST_utimensat, (uint64_t)fd, 0, HP(t), 0);
+}
+
 long plat_stdio_call(const struct stdfile_call *c, void *buf)
 {
 	int fd = streams[c->fd].fd;
@@ -238,7 +247,7 @@ long plat_stdio_call(const struct stdfile_call *c, void *buf)
 	long r = -EINVAL;
 
 	do {
-		switch (c->op) {
+		switch (STDFILE_OP(c->op)) {
 		case STDFILE_READ: r = host_call4(here ? HOST_read : HOST_pread64, ufd, HP(buf), c->len, at); break;
 		case STDFILE_WRITE: r = host_call4(here ? HOST_write : HOST_pwrite64, ufd, HP(buf), c->len, at); break;
 		case STDFILE_SEEK: r = host_call3(HOST_lseek, ufd, at, c->len); break;
@@ -247,6 +256,10 @@ long plat_stdio_call(const struct stdfile_call *c, void *buf)
 		case STDFILE_APPEND: r = file_append(fd, c->len); break;
 		case STDFILE_STAT: r = file_stat(fd, buf); break;
 		case STDFILE_PATH: r = file_path(fd, buf, c->len); break;
+		case STDFILE_CHMOD: r = host_call3(HOST_fchmod, ufd, at, 0); break;
+		case STDFILE_CHOWN: r = host_call3(HOST_fchown, ufd, at, c->len); break;
+		case STDFILE_ATIME: case STDFILE_MTIME: r = file_time(fd, c); break;
+		case STDFILE_FALLOC: r = host_call4(HOST_fallocate, ufd, STDFILE_MODE(c->op), at, c->len); break;
 		}
 	} while (r == -EINTR);
 	return r == -EAGAIN ? -EIO : r; /* as a mandatory lock would */

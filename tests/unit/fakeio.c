@@ -12,6 +12,7 @@
 
 extern int *__errno_location(void); /* <errno.h> and <fcntl.h> would clash with the kernel's */
 extern int fcntl(int fd, int cmd, ...);
+extern int fallocate(int fd, int mode, long at, long len);
 static int host_errno(void) { return *__errno_location(); }
 
 /* ---- standard streams, signals, terminal ---- */
@@ -98,11 +99,19 @@ static long file_failure(void)
 	return r;
 }
 
+static long file_time(int fd, const struct stdfile_call *c)
+{
+	struct timespec t[2] = { { 0, 0x3ffffffe }, { 0, 0x3ffffffe } }; /* UTIME_OMIT */
+
+	t[c->op == STDFILE_MTIME] = (struct timespec){ c->at, (long)c->len };
+	return futimens(fd, t);
+}
+
 static long file_call(const struct stdfile_call *c, void *buf)
 {
 	int fd = file_fd[c->fd] - 1;
 
-	switch (c->op) {
+	switch (STDFILE_OP(c->op)) {
 	case STDFILE_READ: return c->at == STDFILE_HERE ? read(fd, buf, c->len) : pread(fd, buf, c->len, c->at);
 	case STDFILE_WRITE: return c->at == STDFILE_HERE ? write(fd, buf, c->len) : pwrite(fd, buf, c->len, c->at);
 	case STDFILE_SEEK: return lseek(fd, c->at, (int)c->len);
@@ -111,6 +120,10 @@ static long file_call(const struct stdfile_call *c, void *buf)
 	case STDFILE_APPEND: return fcntl(fd, 4 /* F_SETFL */, (int)c->len);
 	case STDFILE_STAT: return fstat(fd, buf) ? -1 : lseek(fd, 0, SEEK_CUR);
 	case STDFILE_PATH: return (long)(stpcpy(buf, "/nowhere") - (char *)buf);
+	case STDFILE_CHMOD: return fchmod(fd, (uint32_t)c->at);
+	case STDFILE_CHOWN: return fchown(fd, (uint32_t)c->at, (uint32_t)c->len);
+	case STDFILE_ATIME: case STDFILE_MTIME: return file_time(fd, c);
+	case STDFILE_FALLOC: return fallocate(fd, (int)STDFILE_MODE(c->op), c->at, (long)c->len);
 	}
 	return -1;
 }

@@ -163,7 +163,82 @@ START_TEST(writing)
 	fake_file_fail = -ENOSPC;
 	ck_assert_int_eq(f_write(fd(1), "d", 1), -ENOSPC);
 	ck_assert_int_eq(f_write(fd(1), "", 0), 0);
-	ck_assert_int_eq(vfs_setattr(fd(1)->inode, &(struct iattr){ .valid = ATTR_MODE, .mode = 0600 }), -EPERM);
+}
+END_TEST
+
+START_TEST(attributes)
+{
+	struct iattr a = { .valid = ATTR_MODE, .mode = 0604 };
+	struct stdfile_stat st;
+	int host = fake_file(1, O_RDWR, "0123", 4);
+
+	start();
+	ck_assert_int_eq(vfs_setattr(fd(1)->inode, &a), 0);
+	a = (struct iattr){ .valid = ATTR_ATIME | ATTR_MTIME, .atime = { 1000, 5 }, .mtime = { 2000, 7 } };
+	ck_assert_int_eq(vfs_setattr(fd(1)->inode, &a), 0);
+	a = (struct iattr){ .valid = ATTR_ATIME | ATTR_ATIME_NOW };
+	ck_assert_int_eq(vfs_setattr(fd(1)->inode, &a), 0);
+	ck_assert_int_eq(fstat(host, (void *)&st), 0);
+	ck_assert_uint_eq(st.mode, S_IFREG | 0604);
+	ck_assert_int_gt(st.atime, 1000);
+	ck_assert_int_eq(st.mtime, 2000);
+	ck_assert_int_eq(st.mtime_nsec, 7);
+	a = (struct iattr){ .valid = ATTR_UID | ATTR_CHOWN, .uid = st.uid };
+	ck_assert_int_eq(vfs_setattr(fd(1)->inode, &a), 0);
+	fake_file_fail = -EPERM;
+	a = (struct iattr){ .valid = ATTR_MODE, .mode = 0600 };
+	ck_assert_int_eq(vfs_setattr(fd(1)->inode, &a), -EPERM);
+	ck_assert_int_eq(vfs_fallocate(fd(1), 0, 2, 98), 0);
+	ck_assert_uint_eq(fd(1)->inode->size, 100);
+	ck_assert_int_eq(vfs_fallocate(fd(1), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1, 2), 0);
+	ck_assert_int_eq(pread(host, buf, 200, 0), 100);
+	ck_assert_mem_eq(buf, "0\0\0003\0", 5);
+}
+END_TEST
+
+/* What a mapping does to the file: the pages of its cache are written and read as a fault would. */
+START_TEST(mapped_pages)
+{
+	struct page *p;
+	int host = fake_file(1, O_RDWR, big, 200000);
+
+	fake_file_slow = _i;
+	start();
+	ck_assert_int_eq(fd(1)->ops->mmap(fd(1), NULL), 0);
+	ck_assert_int_eq(pagecache_get(&fd(1)->inode->cache, 48, &p), 0); /* the last one */
+	ck_assert_mem_eq(page_va(p), big + 48 * PAGE_SIZE, 200000 - 48 * PAGE_SIZE);
+	ck_assert_int_eq(((char *)page_va(p))[PAGE_SIZE - 1], 0);
+	memcpy((char *)page_va(p) + 5, "HELLO", 5);
+	pagecache_dirty(p);
+	ck_assert_int_eq(f_pread(fd(1), buf, 5, 48 * PAGE_SIZE + 5), 5); /* read(2) sees it, and the host */
+	ck_assert_mem_eq(buf, "HELLO", 5);
+	ck_assert_int_eq(pread(host, buf, sizeof(buf), 0), 200000); /* no longer than it was */
+	ck_assert_mem_eq(buf + 48 * PAGE_SIZE + 5, "HELLO", 5);
+	page_put(p);
+	ck_assert_int_eq(f_pwrite(fd(1), "BYE", 3, 48 * PAGE_SIZE), 3); /* and a mapping what is written */
+	ck_assert_int_eq(pagecache_get(&fd(1)->inode->cache, 48, &p), 0);
+	ck_assert_mem_eq(page_va(p), "BYE", 3);
+	page_put(p);
+	ck_assert_int_eq(pwrite(host, "new", 3, 48 * PAGE_SIZE + 100), 3); /* by somebody else: at the next fstat(2) */
+	ck_assert_int_eq(pwrite(host, "!", 1, 200000), 1);
+	ck_assert_int_eq(vfs_getattr(fd(1)->inode), 0);
+	ck_assert_int_eq(pagecache_get(&fd(1)->inode->cache, 48, &p), 0);
+	ck_assert_mem_eq((char *)page_va(p) + 100, "new", 3);
+	memcpy(page_va(p), "dirty", 5);
+	pagecache_dirty(p);
+	page_put(p);
+	fd(1)->flags |= O_APPEND;
+	ck_assert_int_eq(f_write(fd(1), "end", 3), 3);
+	ck_assert_int_eq(pagecache_get(&fd(1)->inode->cache, 0, &p), 0);
+	memcpy(page_va(p), "first", 5);
+	pagecache_dirty(p);
+	page_put(p);
+	fdtable_put(t); /* at the latest now, in its place in spite of O_APPEND */
+	ck_assert_int_eq(fdtable_new(&t), 0);
+	ck_assert_int_eq(pread(host, buf, sizeof(buf), 0), 200004);
+	ck_assert_mem_eq(buf, "first", 5);
+	ck_assert_mem_eq(buf + 48 * PAGE_SIZE, "dirty", 5);
+	ck_assert_mem_eq(buf + 200000, "!end", 4);
 }
 END_TEST
 
@@ -313,6 +388,8 @@ Suite *unit_suite(void)
 	tcase_add_loop_test(tc, reading_moves_the_hosts_position, 0, 2);
 	tcase_add_loop_test(tc, large_transfers, 0, 2);
 	tcase_add_test(tc, writing);
+	tcase_add_test(tc, attributes);
+	tcase_add_loop_test(tc, mapped_pages, 0, 2);
 	tcase_add_test(tc, appending);
 	tcase_add_test(tc, one_open_file_for_two_descriptors);
 	tcase_add_test(tc, what_was_not_used_goes_back);

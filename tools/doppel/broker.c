@@ -161,12 +161,19 @@ static long file_path(int fd, char *buf, size_t len)
 	return readlink(name, buf, len);
 }
 
+static long file_time(int fd, const struct stdfile_call *c)
+{
+	struct timespec set = { c->at, (long)c->len }, keep = { 0, UTIME_OMIT };
+
+	return futimens(fd, c->op == STDFILE_ATIME ? (struct timespec[]){ set, keep } : (struct timespec[]){ keep, set });
+}
+
 /* The result, or -1 with errno. buf has what is written, or takes what is read. */
 static long file_call(const struct stdfile_call *c, void *buf)
 {
 	int fd = (int)c->fd;
 
-	switch (c->op) {
+	switch (STDFILE_OP(c->op)) {
 	case STDFILE_READ: return c->at == STDFILE_HERE ? read(fd, buf, c->len) : pread(fd, buf, c->len, c->at);
 	case STDFILE_WRITE: return c->at == STDFILE_HERE ? write(fd, buf, c->len) : pwrite(fd, buf, c->len, c->at);
 	case STDFILE_SEEK: return lseek(fd, c->at, (int)c->len);
@@ -175,6 +182,10 @@ static long file_call(const struct stdfile_call *c, void *buf)
 	case STDFILE_APPEND: return file_append(fd, c->len);
 	case STDFILE_STAT: return file_stat(fd, buf);
 	case STDFILE_PATH: return file_path(fd, buf, c->len);
+	case STDFILE_CHMOD: return fchmod(fd, (mode_t)c->at);
+	case STDFILE_CHOWN: return fchown(fd, (uid_t)c->at, (gid_t)c->len);
+	case STDFILE_ATIME: case STDFILE_MTIME: return file_time(fd, c);
+	case STDFILE_FALLOC: return fallocate(fd, (int)STDFILE_MODE(c->op), c->at, (off_t)c->len);
 	}
 	errno = EINVAL;
 	return -1;
