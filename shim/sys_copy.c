@@ -114,9 +114,11 @@ long sys_copy_file_range(int in_fd, uptr_t in_upos, int out_fd, uptr_t out_upos,
 
 	if (n)
 		return n;
+	n = vfs_getattr(in->inode); /* a file of the host may have changed, and its position moved */
 	in_pos = in->pos;
 	out_pos = out->pos;
-	n = pos_in(&in_pos, in_upos);
+	if (!n)
+		n = pos_in(&in_pos, in_upos);
 	if (!n)
 		n = pos_in(&out_pos, out_upos);
 	if (!n && flags)

@@ -129,12 +129,15 @@ static long vector_transfer(int fd, uptr_t iov, uint64_t count, int64_t pos, boo
 	if (n < 0)
 		goto out_file;
 	append = (flags & RWF_APPEND) && S_ISREG(f->inode->mode);
-	if (append)
-		n = file_pwrite(f, &u, (int64_t)f->inode->size);
-	else if (pos == POS_OWN)
+	if (append) {
+		n = vfs_getattr(f->inode); /* others may have moved the end */
+		if (!n)
+			n = file_pwrite(f, &u, (int64_t)f->inode->size);
+	} else if (pos == POS_OWN) {
 		n = reading ? file_read(f, &u) : file_write(f, &u);
-	else
+	} else {
 		n = reading ? file_pread(f, &u, pos) : file_pwrite(f, &u, pos);
+	}
 	/* The position moves only when the own one was named: preadv2(2), RWF_APPEND. */
 	if (append && pos == POS_OWN && n > 0)
 		f->pos = (int64_t)f->inode->size;

@@ -297,8 +297,13 @@ static long write_at(struct file *f, struct uio *u, int64_t *pos)
 	if (regular) {
 		if (!u->resid)
 			return 0; /* not even O_APPEND's position */
-		if (f->flags & O_APPEND)
+		if (f->flags & O_APPEND) {
+			/* The end matters here only to the limit: others may have moved it (hostfile.c). */
+			r = proc_rlimit(RLIMIT_FSIZE) < INT64_MAX ? vfs_getattr(f->inode) : 0;
+			if (r)
+				return r;
 			*pos = (int64_t)f->inode->size;
+		}
 		r = write_limits(u, *pos);
 		if (r)
 			return r;

@@ -1,7 +1,8 @@
 /* What the command line's tests run inside: one program, many small jobs, each printing what it sees.
  *
  *   probe exit N | kill SIG | args … | env [NAME] | isatty | size | both | where | sum | gen BYTES | cat | lines | raw | winch N
- *         wait | ignore | spin | ticks | textbusy | groups | closed | crash | hog MIB | nosys | clock */
+ *         wait | ignore | spin | ticks | textbusy | groups | closed | crash | hog MIB | nosys | clock
+ *         append | copyrange */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -16,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -257,6 +259,11 @@ int main(int argc, char **argv)
 
 		return puts(first && second ? "twice ENOSYS" : "?"), 0;
 	}
+	/* without an fstat(2) before, as the first thing that is done with the files */
+	if (!strcmp(job, "append"))
+		return pwritev2(1, &(struct iovec){ "end", 3 }, 1, -1, RWF_APPEND) != 3 || lseek(1, 0, SEEK_CUR) != lseek(1, 0, SEEK_END);
+	if (!strcmp(job, "copyrange"))
+		return copy_file_range(0, NULL, 1, NULL, 1000, 0) != 1000 || copy_file_range(0, &(off_t){ 5 }, 1, &(off_t){ 0 }, 7, 0) != 7;
 	if (!strcmp(job, "clock")) { /* asks the time for two seconds, then ten thousand times more */
 		struct timespec from, now;
 
