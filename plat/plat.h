@@ -139,7 +139,9 @@ enum plat_stdio_kind {
 	PLAT_STDIO_STREAM,  /* a pipe, device or socket on the host: a byte stream to the program */
 	PLAT_STDIO_TTY,     /* a terminal; the host's end is in raw mode, core/file/tty.c does the line discipline */
 	PLAT_STDIO_NULL,    /* /dev/null */
-	PLAT_STDIO_FILE,    /* a regular file; its position is the host's, where others may share it */
+	PLAT_STDIO_FILE,    /* a regular file or a directory; its position is the host's, where others may share it */
+	PLAT_STDIO_ZERO,    /* /dev/zero */
+	PLAT_STDIO_FULL,    /* /dev/full */
 };
 
 /* What the program's descriptor fd (0, 1 or 2) is. */

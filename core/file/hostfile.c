@@ -15,6 +15,8 @@
  * fstat(2) shows the numbers of the same file in our own tree, if it is there under the same name: programs compare them
  * ("input file is output file").
  *
+ * A directory is one as far as fstat(2) tells and read(2) fails (EISDIR). Its names are not to be had by this descriptor.
+ *
  * Missing: extended attributes; locks are seen inside only. */
 #include "core/file/hostfile.h"
 #include "core/lib/string.h"
@@ -342,35 +344,43 @@ static void take_numbers(struct inode *i, const struct stdfile_stat *st)
 	kfree(name);
 }
 
-static int hostfile_getattr(struct inode *i)
+static int refresh(struct inode *i, struct stdfile_stat *st)
 {
 	struct hostfile *h = i->priv;
-	struct stdfile_stat st;
-	long pos = call(h, STDFILE_STAT, 0, sizeof(st), &st);
+	long pos = call(h, STDFILE_STAT, 0, sizeof(*st), st);
 
 	if (pos < 0)
 		return (int)pos;
-	if (i->size != (uint64_t)st.size || i->mtime.sec != st.mtime || i->mtime.nsec != st.mtime_nsec)
+	if (i->size != (uint64_t)st->size || i->mtime.sec != st->mtime || i->mtime.nsec != st->mtime_nsec)
 		renew(i);
-	i->mode = st.mode;
-	i->uid = st.uid;
-	i->gid = st.gid;
-	i->nlink = (uint32_t)st.nlink;
-	i->size = (uint64_t)st.size;
-	i->blocks = st.blocks ? (uint64_t)st.blocks : BLOCKS_NONE;
-	i->atime = (struct timespec64){ st.atime, st.atime_nsec };
-	i->mtime = (struct timespec64){ st.mtime, st.mtime_nsec };
-	i->ctime = (struct timespec64){ st.ctime, st.ctime_nsec };
+	i->mode = st->mode;
+	i->uid = st->uid;
+	i->gid = st->gid;
+	i->nlink = (uint32_t)st->nlink;
+	i->size = (uint64_t)st->size;
+	i->blocks = st->blocks ? (uint64_t)st->blocks : BLOCKS_NONE;
+	i->atime = (struct timespec64){ st->atime, st->atime_nsec };
+	i->mtime = (struct timespec64){ st->mtime, st->mtime_nsec };
+	i->ctime = (struct timespec64){ st->ctime, st->ctime_nsec };
 	if (h->file && h->file->pos == h->told && mutex_trylock(&h->file->pos_lock)) {
 		h->file->pos = h->told = pos;
 		mutex_unlock(&h->file->pos_lock);
 	}
-	if (!h->named) {
+	return 0;
+}
+
+static int hostfile_getattr(struct inode *i)
+{
+	struct hostfile *h = i->priv;
+	struct stdfile_stat st;
+	int r = refresh(i, &st);
+
+	if (!r && !h->named) {
 		h->named = true;
 		i->ino = st.ino;
 		take_numbers(i, &st);
 	}
-	return 0;
+	return r;
 }
 
 static long set_time(const struct hostfile *h, unsigned op, const struct timespec64 *t, bool now)
@@ -466,6 +476,7 @@ static struct inode *hostfile_inode(int fd)
 int hostfile_new(int fd, struct file **out)
 {
 	struct inode *i = hostfile_inode(fd);
+	struct stdfile_stat st;
 	struct hostfile *h;
 	int r;
 
@@ -473,8 +484,10 @@ int hostfile_new(int fd, struct file **out)
 		return -ENOMEM;
 	h = i->priv;
 	r = file_new_inode(&hostfile_ops, i, h->flags | O_LARGEFILE, h, out);
-	if (!r)
+	if (!r) {
 		h->file = *out;
+		(void)refresh(i, &st); /* it may be a directory */
+	}
 	inode_put(i);
 	return r;
 }

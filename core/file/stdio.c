@@ -2,7 +2,7 @@
  *
  * A host pipe, device or socket is a byte stream here: it looks like a FIFO to fstat(2), whatever it is on the host. A
  * regular file is one (hostfile.c). A terminal is the console terminal (tty.c), opened once and shared by the descriptors,
- * as a login shell's are. /dev/null on the host is the guest's. A stream opened again through /proc/self/fd is the same
+ * as a login shell's are. /dev/null, zero and full on the host are the guest's. A stream opened again through /proc/self/fd is the same
  * stream. Descriptors that are one open file on the host are one here.
  *
  * The platform can hand input over but not say whether it has any, so poll(2) takes one byte, which the next read(2)
@@ -11,6 +11,7 @@
  *
  * Also here: signals that the host forwards, since they come by the same interrupt. */
 #include "core/file/hostfile.h"
+#include "core/fs/devfs.h"
 #include "core/lib/string.h"
 #include "core/mm/page.h"
 #include "core/printf.h"
@@ -267,18 +268,7 @@ static int stream_new(int fd, struct file **out)
 	return 0;
 }
 
-/* ---- /dev/null, and devices by name ---- */
-
-static long null_read(struct file *f, struct uio *u, int64_t *pos) { return 0; }
-static long null_write(struct file *f, struct uio *u, int64_t *pos) { return (long)u->resid; }
-static int64_t null_seek(struct file *f, int64_t off, int whence) { return 0; }
-
-static const struct file_ops null_ops = {
-	.read = null_read,
-	.write = null_write,
-	.seek = null_seek,
-	.anon_name = "/dev/null",
-};
+/* ---- devices by name ---- */
 
 /* A file on the device node itself, so that ttyname(3) finds it; permissions do not matter, since the caller of
  * `doppel run` has it open already. -ENOENT where the root has no such device. */
@@ -301,21 +291,22 @@ static int device_open(const char *path, uint64_t rdev, int flags, struct file *
 	return r;
 }
 
-/* The guest's own node if it has one; else a nameless character device that works the same. */
+/* The guest's own node if it has one; else a nameless character device that works the same. ops NULL: its number's. */
 static int device_file(const char *path, uint64_t rdev, const struct file_ops *ops, int flags, struct file **out)
 {
 	int r = device_open(path, rdev, flags, out);
 
-	if (!r) {
-		(*out)->ops = ops;
-		return 0;
-	}
 	if (r == -ENOMEM || r == -ENFILE)
 		return r;
-	r = file_new_anon(ops, S_IFCHR | 0620, flags, NULL, out);
-	if (!r)
-		(*out)->inode->rdev = rdev;
-	return r;
+	if (r)
+		r = file_new_anon(ops, S_IFCHR | 0620, flags, NULL, out);
+	if (r)
+		return r;
+	(*out)->inode->rdev = rdev;
+	if (!ops)
+		return chrdev_open((*out)->inode, *out);
+	(*out)->ops = ops;
+	return 0;
 }
 
 /* ---- boot ---- */
@@ -383,7 +374,13 @@ int stdio_init(struct fdtable *t)
 			r = hostfile_new(fd, &f);
 			break;
 		case PLAT_STDIO_NULL:
-			r = device_file("dev/null", DEV_MAKE(1, 3), &null_ops, fd ? O_WRONLY : O_RDONLY, &f);
+			r = device_file("dev/null", DEV_MAKE(1, 3), NULL, fd ? O_WRONLY : O_RDONLY, &f);
+			break;
+		case PLAT_STDIO_ZERO:
+			r = device_file("dev/zero", DEV_MAKE(1, 5), NULL, fd ? O_WRONLY : O_RDONLY, &f);
+			break;
+		case PLAT_STDIO_FULL:
+			r = device_file("dev/full", DEV_MAKE(1, 7), NULL, fd ? O_WRONLY : O_RDONLY, &f);
 			break;
 		case PLAT_STDIO_TTY:
 			r = tty ? 0 : terminal_new(t, &tty);

@@ -229,7 +229,7 @@ static void stdio_set(const uint8_t kind[3])
 	if (ctl.have_stdio)
 		return;
 	for (int i = 0; i < 3; i++) {
-		ctl.kind[i] = (kind[i] & CTL_KIND) <= PLAT_STDIO_FILE ? kind[i] & CTL_KIND : PLAT_STDIO_CLOSED;
+		ctl.kind[i] = (kind[i] & CTL_KIND) <= PLAT_STDIO_FULL ? kind[i] & CTL_KIND : PLAT_STDIO_CLOSED;
 		ctl.same[i] = CTL_SAME(kind[i]);
 		ctl.flags[i] = CTL_ACCESS(kind[i]) | (kind[i] & CTL_APPEND ? O_APPEND : 0);
 	}

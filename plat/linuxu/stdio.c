@@ -75,17 +75,21 @@ static void stream_find(struct stream *s, int fd)
 		return;
 	}
 	s->flags = (int)flags & (O_ACCMODE | O_APPEND);
-	s->kind = S_ISREG(st.mode) ? PLAT_STDIO_FILE : PLAT_STDIO_STREAM;
+	s->kind = S_ISREG(st.mode) || S_ISDIR(st.mode) ? PLAT_STDIO_FILE : PLAT_STDIO_STREAM;
 	if (S_ISREG(st.mode) || S_ISDIR(st.mode))
 		return;
 	if (S_ISSOCK(st.mode)) {
 		s->how = HOW_SOCKET;
 		return;
 	}
-	if (S_ISCHR(st.mode) && st.rdev == DEV_MAKE(1, 3)) {
+	if (S_ISCHR(st.mode) && st.rdev == DEV_MAKE(1, 3))
 		s->kind = PLAT_STDIO_NULL;
+	if (S_ISCHR(st.mode) && st.rdev == DEV_MAKE(1, 5))
+		s->kind = PLAT_STDIO_ZERO;
+	if (S_ISCHR(st.mode) && st.rdev == DEV_MAKE(1, 7))
+		s->kind = PLAT_STDIO_FULL;
+	if (s->kind != PLAT_STDIO_STREAM)
 		return;
-	}
 	s->terminal = is_tty(fd);
 	if (s->terminal)
 		s->kind = PLAT_STDIO_TTY;

@@ -293,7 +293,7 @@ END_TEST
 
 START_TEST(only_the_first_boot_and_stdio_count)
 {
-	static const uint8_t bad[3] = { 77, PLAT_STDIO_NULL, PLAT_STDIO_CLOSED };
+	static const uint8_t bad[3] = { 79, PLAT_STDIO_NULL, PLAT_STDIO_CLOSED };
 	size_t len;
 
 	host_sends(CTL_BOOT, "blob", 4);

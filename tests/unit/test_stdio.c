@@ -213,6 +213,11 @@ START_TEST(closed_and_null)
 	ck_assert_uint_eq(fd(1)->inode->rdev, DEV_MAKE(1, 3));
 	start(PLAT_STDIO_NULL, PLAT_STDIO_STREAM, PLAT_STDIO_STREAM);
 	ck_assert_int_eq(f_read(fd(0), buf, 100), 0);
+	start(PLAT_STDIO_ZERO, PLAT_STDIO_FULL, PLAT_STDIO_STREAM);
+	ck_assert_uint_eq(fd(0)->inode->rdev, DEV_MAKE(1, 5));
+	ck_assert_int_eq(f_read(fd(0), buf, 100), 100);
+	ck_assert_int_eq(buf[99], 0);
+	ck_assert_int_eq(f_write(fd(1), big, 100), -ENOSPC);
 }
 END_TEST
 

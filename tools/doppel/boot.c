@@ -160,9 +160,13 @@ int stdio_kind(const struct run *r, int fd)
 		return STDIO_CLOSED;
 	if (r->tty || isatty(fd))
 		return STDIO_TTY;
-	if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
-		return STDIO_NULL;
-	return S_ISREG(st.st_mode) ? STDIO_FILE : STDIO_STREAM;
+	if (S_ISCHR(st.st_mode) && major(st.st_rdev) == 1)
+		switch (minor(st.st_rdev)) {
+		case 3: return STDIO_NULL;
+		case 5: return STDIO_ZERO;
+		case 7: return STDIO_FULL;
+		}
+	return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? STDIO_FILE : STDIO_STREAM;
 }
 
 /* Are descriptors a and b one open file? Where nobody may ask (kcmp(2), which sandboxes like to forbid), the same place in

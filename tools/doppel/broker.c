@@ -443,7 +443,7 @@ static void greet(struct broker *b)
 		kinds[fd] = stdio_byte(b->run, fd);
 		b->file[fd] = stdio_kind(b->run, fd) == STDIO_FILE;
 	}
-	b->stdin_eof = b->file[0] || stdio_kind(b->run, 0) == STDIO_CLOSED || stdio_kind(b->run, 0) == STDIO_NULL;
+	b->stdin_eof = stdio_kind(b->run, 0) != STDIO_STREAM && stdio_kind(b->run, 0) != STDIO_TTY;
 	send_frame(b, CTL_BOOT, blob, len);
 	send_frame(b, CTL_STDIO, kinds, sizeof(kinds));
 	send_winsize(b);

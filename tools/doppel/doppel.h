@@ -84,7 +84,8 @@ char *boot_cmdline(const struct run *r);                /* words of core/boot.h;
 void *boot_blob(const struct run *r, size_t *len);      /* malloc'ed */
 int boot_blob_fd(const struct run *r);                  /* a memfd that holds it, at offset 0, inherited */
 char *boot_blob_file(const struct run *r);              /* a new file that holds it, in TMPDIR, for us only; malloc'ed */
-enum { STDIO_CLOSED, STDIO_STREAM, STDIO_TTY, STDIO_NULL, STDIO_FILE }; /* enum plat_stdio_kind: that header is the kernel's */
+/* enum plat_stdio_kind: that header is the kernel's */
+enum { STDIO_CLOSED, STDIO_STREAM, STDIO_TTY, STDIO_NULL, STDIO_FILE, STDIO_ZERO, STDIO_FULL };
 int stdio_kind(const struct run *r, int fd);
 uint8_t stdio_byte(const struct run *r, int fd);        /* of CTL_STDIO: plat/ctl.h */
 
