@@ -73,6 +73,7 @@ static void take_identity(struct proc *p, const struct boot *b)
 		p->rlimits[RLIMIT_NOFILE].cur = MIN(b->blob->rlimit_nofile, p->rlimits[RLIMIT_NOFILE].max);
 	if (b->blob->rlimit_stack)
 		p->rlimits[RLIMIT_STACK].cur = b->blob->rlimit_stack;
+	p->rlimits[RLIMIT_FSIZE] = (struct rlimit){ ~b->blob->fsize_cur, ~b->blob->fsize_max };
 }
 
 /* Docker's exit codes: 127 the program is not there, 126 it cannot be run. */

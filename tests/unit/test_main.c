@@ -19,7 +19,8 @@ static void give_blob(void)
 
 	memset(&blob, 0, sizeof(blob));
 	blob.head = (struct boot_blob){ .magic = BOOT_BLOB_MAGIC, .size = sizeof(blob), .argc = 1, .envc = 1, .uid = 1000, .gid = 100,
-					.umask = 07027, .ngroups = GROUPS, .rlimit_nofile = 77, .rlimit_stack = 1 << 20 };
+					.umask = 07027, .ngroups = GROUPS, .rlimit_nofile = 77, .rlimit_stack = 1 << 20,
+					.fsize_cur = ~4096ul };
 	memcpy(blob.strings, strings, sizeof(strings));
 	for (unsigned i = 0; i < GROUPS; i++)
 		blob.groups[i] = 10 + i;
@@ -79,6 +80,8 @@ START_TEST(identity)
 	ck_assert_uint_eq(p->fs->umask, 027);
 	ck_assert_uint_eq(p->rlimits[RLIMIT_NOFILE].cur, 77);
 	ck_assert_uint_eq(p->rlimits[RLIMIT_STACK].cur, 1 << 20);
+	ck_assert_uint_eq(p->rlimits[RLIMIT_FSIZE].cur, 4096);
+	ck_assert_uint_eq(p->rlimits[RLIMIT_FSIZE].max, RLIM_INFINITY);
 	again();
 }
 END_TEST

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/kcmp.h>
@@ -16,6 +17,19 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+static struct rlimit fsize = { RLIM_INFINITY, RLIM_INFINITY }; /* the caller's */
+
+/* RLIMIT_FSIZE is for the program, and its kernel sees to it. It must not stop files of our own, such as linuxu's memory. */
+void file_limit_take(void)
+{
+	getrlimit(RLIMIT_FSIZE, &fsize);
+	if (fsize.rlim_cur == RLIM_INFINITY)
+		return;
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY }))
+		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ fsize.rlim_max, fsize.rlim_max });
+}
 
 /* A name within a word of the command line. */
 static void put_escaped(FILE *f, const char *s)
@@ -100,7 +114,8 @@ void *boot_blob(const struct run *r, size_t *len)
 
 	memset(b, 0, size);
 	*b = (struct boot_blob){ .magic = BOOT_BLOB_MAGIC, .size = (uint32_t)size, .argc = (uint32_t)r->argc,
-				 .envc = (uint32_t)r->env.n, .uid = r->uid, .gid = r->gid, .ngroups = (uint32_t)r->ngroups };
+				 .envc = (uint32_t)r->env.n, .uid = r->uid, .gid = r->gid, .ngroups = (uint32_t)r->ngroups,
+				 .fsize_cur = ~fsize.rlim_cur, .fsize_max = ~fsize.rlim_max };
 	b->umask = umask(0);
 	umask((mode_t)b->umask);
 	if (!getrlimit(RLIMIT_NOFILE, &rl))

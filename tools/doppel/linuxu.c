@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -151,6 +152,7 @@ static void dry_run(const struct run *r)
 int run_linuxu(struct run *r)
 {
 	struct strings cmd = { 0 };
+	struct rlimit limit;
 
 	if (r->dry_run) {
 		dry_run(r);
@@ -158,6 +160,9 @@ int run_linuxu(struct run *r)
 	}
 	if (r->mem < RAM_MIN)
 		die(EXIT_DOPPEL, "-m: the kernel needs at least %u KiB", RAM_MIN >> 10);
+	if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < r->mem)
+		die(EXIT_DOPPEL, "the guest's memory is a file here, and ulimit -f is too low for it (%llu KiB): raise it, or use --on kvm",
+		    (unsigned long long)limit.rlim_cur / 1024);
 	linuxu_command(r, &cmd);
 	if (r->verbose) {
 		fputs("doppel: ", stderr);
