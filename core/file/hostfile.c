@@ -311,7 +311,6 @@ static const struct file_ops hostfile_ops = {
 	.fsync = hostfile_fsync,
 	.flush = hostfile_flush,
 	.release = hostfile_release,
-	.anon_name = "file",
 };
 
 /* ---- the inode ---- */
@@ -323,25 +322,21 @@ static bool same_file(const struct inode *i, const struct stdfile_stat *st)
 }
 
 /* Looks the file up in our own tree, where a stat(2) of its name shows these numbers. */
-static void take_numbers(struct inode *i, const struct stdfile_stat *st)
+static void take_numbers(struct inode *i, const char *name, const struct stdfile_stat *st)
 {
-	char *name = kmalloc(PATH_MAX);
 	struct path root, p;
-	long n = name && mount_root() ? call(i->priv, STDFILE_PATH, 0, PATH_MAX - 1, name) : 0;
 
-	if (n > 0) {
-		name[n] = 0;
-		mount_root_path(&root);
-		if (!path_walk(&root, name, 0, &p)) {
-			if (p.dentry->inode && !vfs_getattr(p.dentry->inode) && same_file(p.dentry->inode, st)) {
-				i->ino = p.dentry->inode->ino;
-				i->super->dev = p.dentry->inode->super->dev;
-			}
-			path_put(&p);
+	if (*name != '/' || !mount_root())
+		return;
+	mount_root_path(&root);
+	if (!path_walk(&root, name, 0, &p)) {
+		if (p.dentry->inode && !vfs_getattr(p.dentry->inode) && same_file(p.dentry->inode, st)) {
+			i->ino = p.dentry->inode->ino;
+			i->super->dev = p.dentry->inode->super->dev;
 		}
-		path_put(&root);
+		path_put(&p);
 	}
-	kfree(name);
+	path_put(&root);
 }
 
 static int refresh(struct inode *i, struct stdfile_stat *st)
@@ -375,10 +370,10 @@ static int hostfile_getattr(struct inode *i)
 	struct stdfile_stat st;
 	int r = refresh(i, &st);
 
-	if (!r && !h->named) {
+	if (!r && !h->named && h->file) {
 		h->named = true;
 		i->ino = st.ino;
-		take_numbers(i, &st);
+		take_numbers(i, h->file->path.dentry->name, &st);
 	}
 	return r;
 }
@@ -473,6 +468,28 @@ static struct inode *hostfile_inode(int fd)
 	return i;
 }
 
+/* Its path is a nameless object's, with the name that the host has for the file: so /proc shows it. */
+static int open_named(struct inode *i, struct file **out)
+{
+	const struct hostfile *h = i->priv;
+	char *name = kmalloc(PATH_MAX);
+	struct path p;
+	long n;
+	int r;
+
+	if (!name)
+		return -ENOMEM;
+	n = call(h, STDFILE_PATH, 0, PATH_MAX - 1, name);
+	name[MAX(n, 0l)] = 0;
+	r = path_anon(i, name, &p);
+	kfree(name);
+	if (r)
+		return r;
+	r = file_new_path(&p, h->flags | O_LARGEFILE, out);
+	path_put(&p);
+	return r;
+}
+
 int hostfile_new(int fd, struct file **out)
 {
 	struct inode *i = hostfile_inode(fd);
@@ -483,8 +500,10 @@ int hostfile_new(int fd, struct file **out)
 	if (!i)
 		return -ENOMEM;
 	h = i->priv;
-	r = file_new_inode(&hostfile_ops, i, h->flags | O_LARGEFILE, h, out);
+	r = open_named(i, out);
 	if (!r) {
+		(*out)->ops = &hostfile_ops;
+		(*out)->priv = h;
 		h->file = *out;
 		(void)refresh(i, &st); /* it may be a directory */
 	}
