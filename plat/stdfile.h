@@ -19,6 +19,7 @@ enum stdfile_op {
 	STDFILE_CHOWN,    /* fchown(2) to user `at`, group `len`; UINT32_MAX: as it is */
 	STDFILE_ATIME,    /* futimens(2) of this one: `at` seconds, `len` nanoseconds or UTIME_NOW */
 	STDFILE_MTIME,
+	STDFILE_REOPEN,   /* from now on the platform reads, writes and truncates at offsets through a second open file, O_RDWR */
 	STDFILE_FALLOC,   /* fallocate(2) of `len` bytes from `at`, with the mode (STDFILE_MODE) above the op */
 };
 

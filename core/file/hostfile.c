@@ -6,7 +6,8 @@
  * `told` is the value of f->pos that stands for the host's position. Where somebody moved f->pos (file_copy() steps back
  * over what its output refused), the host's follows by the difference at the next operation, or at the last.
  *
- * Opened again through /proc/self/fd it is a file with a position of its own, served by pread(2) and pwrite(2).
+ * Opened again through /proc/self/fd it is a file with a position of its own, served by pread(2) and pwrite(2); the host is
+ * asked to open it again only when that is to be for more than it is open for.
  *
  * Mappings are the exception: their pages are in the inode's page cache, which is empty as long as nobody maps the file. What
  * they have written goes to the host before the program reads or writes otherwise, and at fsync, msync, close and exit; what
@@ -414,11 +415,16 @@ static int hostfile_fallocate(struct inode *i, int mode, uint64_t off, uint64_t 
 
 static int hostfile_open(struct inode *i, struct file *f)
 {
-	const struct hostfile *h = i->priv;
+	struct hostfile *h = i->priv;
 	int have = h->flags & O_ACCMODE;
+	long r;
 
-	if (have != O_RDWR && (f->flags & O_ACCMODE) != have)
-		return -EACCES;
+	if (have != O_RDWR && (f->flags & O_ACCMODE) != have) {
+		r = call(h, STDFILE_REOPEN, 0, 0, NULL);
+		if (r)
+			return (int)r;
+		h->flags ^= have ^ O_RDWR;
+	}
 	f->ops = &hostfile_ops;
 	f->priv = i->priv;
 	return 0;

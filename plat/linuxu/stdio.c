@@ -243,19 +243,29 @@ static long file_time(int fd, const struct stdfile_call *c)
 	return host_call4(HOST_utimensat, (uint64_t)fd, 0, HP(t), 0);
 }
 
+static int again[3]; /* the second open file, STDFILE_REOPEN; 0: none */
+
+static long file_reopen(uint32_t fd)
+{
+	int r = reopen((int)fd, O_RDWR);
+
+	again[fd] = r < 0 ? 0 : r;
+	return r < 0 ? -EACCES : 0;
+}
+
 long plat_stdio_call(const struct stdfile_call *c, void *buf)
 {
 	int fd = streams[c->fd].fd;
-	uint64_t ufd = (uint64_t)fd, at = (uint64_t)c->at;
+	uint64_t ufd = (uint64_t)fd, other = again[c->fd] ? (uint64_t)again[c->fd] : ufd, at = (uint64_t)c->at;
 	bool here = c->at == STDFILE_HERE;
 	long r = -EINVAL;
 
 	do {
 		switch (STDFILE_OP(c->op)) {
-		case STDFILE_READ: r = host_call4(here ? HOST_read : HOST_pread64, ufd, HP(buf), c->len, at); break;
-		case STDFILE_WRITE: r = host_call4(here ? HOST_write : HOST_pwrite64, ufd, HP(buf), c->len, at); break;
+		case STDFILE_READ: r = host_call4(here ? HOST_read : HOST_pread64, here ? ufd : other, HP(buf), c->len, at); break;
+		case STDFILE_WRITE: r = host_call4(here ? HOST_write : HOST_pwrite64, here ? ufd : other, HP(buf), c->len, at); break;
 		case STDFILE_SEEK: r = host_call3(HOST_lseek, ufd, at, c->len); break;
-		case STDFILE_TRUNCATE: r = host_call3(HOST_ftruncate, ufd, at, 0); break;
+		case STDFILE_TRUNCATE: r = host_call3(HOST_ftruncate, other, at, 0); break;
 		case STDFILE_SYNC: r = host_call3(c->len ? HOST_fdatasync : HOST_fsync, ufd, 0, 0); break;
 		case STDFILE_APPEND: r = file_append(fd, c->len); break;
 		case STDFILE_STAT: r = file_stat(fd, buf); break;
@@ -263,7 +273,8 @@ long plat_stdio_call(const struct stdfile_call *c, void *buf)
 		case STDFILE_CHMOD: r = host_call3(HOST_fchmod, ufd, at, 0); break;
 		case STDFILE_CHOWN: r = host_call3(HOST_fchown, ufd, at, c->len); break;
 		case STDFILE_ATIME: case STDFILE_MTIME: r = file_time(fd, c); break;
-		case STDFILE_FALLOC: r = host_call4(HOST_fallocate, ufd, STDFILE_MODE(c->op), at, c->len); break;
+		case STDFILE_REOPEN: r = file_reopen(c->fd); break;
+		case STDFILE_FALLOC: r = host_call4(HOST_fallocate, other, STDFILE_MODE(c->op), at, c->len); break;
 		}
 	} while (r == -EINTR);
 	return r == -EAGAIN ? -EIO : r; /* as a mandatory lock would */

@@ -123,6 +123,7 @@ static long file_call(const struct stdfile_call *c, void *buf)
 	case STDFILE_CHMOD: return fchmod(fd, (uint32_t)c->at);
 	case STDFILE_CHOWN: return fchown(fd, (uint32_t)c->at, (uint32_t)c->len);
 	case STDFILE_ATIME: case STDFILE_MTIME: return file_time(fd, c);
+	case STDFILE_REOPEN: return 0;
 	case STDFILE_FALLOC: return fallocate(fd, (int)STDFILE_MODE(c->op), c->at, (long)c->len);
 	}
 	return -1;

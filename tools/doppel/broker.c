@@ -168,16 +168,29 @@ static long file_time(int fd, const struct stdfile_call *c)
 	return futimens(fd, c->op == STDFILE_ATIME ? (struct timespec[]){ set, keep } : (struct timespec[]){ keep, set });
 }
 
+static int again[3]; /* the second open file, STDFILE_REOPEN; 0: none */
+
+static long file_reopen(uint32_t fd)
+{
+	char name[32];
+	int r;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%u", fd);
+	r = open(name, O_RDWR | O_CLOEXEC);
+	again[fd] = r < 0 ? 0 : r;
+	return r < 0 ? r : 0;
+}
+
 /* The result, or -1 with errno. buf has what is written, or takes what is read. */
 static long file_call(const struct stdfile_call *c, void *buf)
 {
-	int fd = (int)c->fd;
+	int fd = (int)c->fd, other = again[fd] ? again[fd] : fd;
 
 	switch (STDFILE_OP(c->op)) {
-	case STDFILE_READ: return c->at == STDFILE_HERE ? read(fd, buf, c->len) : pread(fd, buf, c->len, c->at);
-	case STDFILE_WRITE: return c->at == STDFILE_HERE ? write(fd, buf, c->len) : pwrite(fd, buf, c->len, c->at);
+	case STDFILE_READ: return c->at == STDFILE_HERE ? read(fd, buf, c->len) : pread(other, buf, c->len, c->at);
+	case STDFILE_WRITE: return c->at == STDFILE_HERE ? write(fd, buf, c->len) : pwrite(other, buf, c->len, c->at);
 	case STDFILE_SEEK: return lseek(fd, c->at, (int)c->len);
-	case STDFILE_TRUNCATE: return ftruncate(fd, c->at);
+	case STDFILE_TRUNCATE: return ftruncate(other, c->at);
 	case STDFILE_SYNC: return c->len ? fdatasync(fd) : fsync(fd);
 	case STDFILE_APPEND: return file_append(fd, c->len);
 	case STDFILE_STAT: return file_stat(fd, buf);
@@ -185,7 +198,8 @@ static long file_call(const struct stdfile_call *c, void *buf)
 	case STDFILE_CHMOD: return fchmod(fd, (mode_t)c->at);
 	case STDFILE_CHOWN: return fchown(fd, (uid_t)c->at, (gid_t)c->len);
 	case STDFILE_ATIME: case STDFILE_MTIME: return file_time(fd, c);
-	case STDFILE_FALLOC: return fallocate(fd, (int)STDFILE_MODE(c->op), c->at, (off_t)c->len);
+	case STDFILE_REOPEN: return file_reopen(c->fd);
+	case STDFILE_FALLOC: return fallocate(other, (int)STDFILE_MODE(c->op), c->at, (off_t)c->len);
 	}
 	errno = EINVAL;
 	return -1;
