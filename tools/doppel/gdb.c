@@ -84,10 +84,9 @@ int run_gdb(struct run *r)
 	}
 	r->gdb_port = free_port();
 	start_guest(r);
-	strings_add(&cmd, "-ex");
-	strings_addf(&cmd, "file %s", own_file("doppel-kvm"));
-	strings_add(&cmd, "-ex");
-	strings_addf(&cmd, "source %s", script());
+	strings_add(&cmd, own_file("doppel-kvm"));
+	strings_add(&cmd, "-x");
+	strings_add(&cmd, script());
 	strings_add(&cmd, "-ex");
 	strings_add(&cmd, "set tcp connect-timeout 20");
 	strings_add(&cmd, "-ex");
