@@ -15,7 +15,7 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wun
 GCCINC   := $(shell $(CC) -print-file-name=include)
 KFLAGS   := -std=gnu11 -g -ffreestanding -nostdinc -isystem $(GCCINC) -I. -fPIE -mgeneral-regs-only -mno-red-zone \
             -fno-stack-protector -fcf-protection=none -fvisibility=hidden -fno-omit-frame-pointer -momit-leaf-frame-pointer \
-            -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -include core/hidden.h -DDOPPEL_KERNEL $(WARN)
+            -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections '-ffile-prefix-map=$(CURDIR)/=' -include core/hidden.h -DDOPPEL_KERNEL $(WARN)
 HFLAGS   := -std=gnu11 -O2 -g -I. -D_GNU_SOURCE $(WARN)
 
 # ---- sources ----
@@ -68,7 +68,7 @@ $(B)/k/%.o: %.c
 $(B)/k/%.o: %.S
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -g -I. -MMD -MP -ffile-prefix-map=$(CURDIR)/= -c $< -o $@
+	$(Q)$(CC) -g -I. -MMD -MP '-ffile-prefix-map=$(CURDIR)/=' -c $< -o $@
 
 $(B)/k/vdso/image.o: $(B)/vdso.so
 $(B)/k/vdso/image.o: vdso/image.S
@@ -101,7 +101,7 @@ $(B)/$(1)/%.o: %.c
 $(B)/$(1)/%.o: %.S
 	$$(call say,AS,$$<)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) -g -I. -MMD -MP -ffile-prefix-map=$$(CURDIR)/= -c $$< -o $$@
+	$$(Q)$$(CC) -g -I. -MMD -MP '-ffile-prefix-map=$$(CURDIR)/=' -c $$< -o $$@
 endef
 $(eval $(call plat_rules,linuxu))
 $(eval $(call plat_rules,kvm))
