@@ -44,11 +44,13 @@
 #define KERNEL_PTR ((void *)0xffffffff80000000ul)
 #define NONCANON_PTR ((void *)0x8000000000000000ul)
 
-/* A fresh working directory, removed by t_done() when it is empty. */
+/* A fresh working directory, removed by t_done() when it is empty; what natively stays tests/integration/run knows by the mark. */
 static char t_dir[64];
 __attribute__((unused)) static void t_tmpdir(void)
 {
-	strcpy(t_dir, "/tmp/doppel-t.XXXXXX");
+	const char *mark = getenv("T_MARK");
+
+	snprintf(t_dir, sizeof(t_dir), "/tmp/doppel-t.%.20s.XXXXXX", mark ? mark : "0");
 	if (!mkdtemp(t_dir) || chdir(t_dir)) {
 		perror("t_tmpdir");
 		exit(99);
