@@ -51,8 +51,7 @@ int p9_inode_make(struct super *s, struct p9_node *dir, const struct name *name,
 	}
 	inode->priv = n;
 	inode->ops = ops_for(fs, a->mode);
-	if (!fs->readonly)
-		inode->fops = p9_file_ops_for(a->mode);
+	inode->fops = p9_file_ops_for(a->mode);
 	p9_attr_store(inode, a);
 	inode->size = a->size;
 	inode->mtime = p9_attr_time(a->mtime_sec, a->mtime_nsec);

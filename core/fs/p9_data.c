@@ -116,6 +116,8 @@ int p9_read_pages(struct inode *inode, struct page **pages, uint64_t index, unsi
 	}
 	if (len)
 		p9_fid_put(node->c, f);
+	if (!err && done < len && size == PAGE_SIZE && !node->wr)
+		node->claims = true;
 	zero_from(pages, done, room);
 	return err;
 }
@@ -223,6 +225,49 @@ int p9_open(struct inode *inode, struct file *f)
 	return 0;
 }
 
+/* The kernel below writes its files of /proc and /sys when they are read; until then it says that each has 0 or 4096 bytes.
+ * What those are can only be seen by reading. */
+static bool size_is_claimed(struct inode *i)
+{
+	struct p9_node *node = p9_node_of(i);
+	struct page *p;
+
+	if (!i->size)
+		return node->valid != 0;
+	if (i->size != PAGE_SIZE || node->wr)
+		return false;
+	if (!node->claims && pagecache_get(&i->cache, 0, &p) == 0)
+		page_put(p);
+	return node->claims;
+}
+
+static long read_uncached(struct inode *i, struct uio *u, int64_t *pos)
+{
+	struct p9_node *node = p9_node_of(i);
+	struct page *p = page_alloc(0, 0);
+	struct p9_fid *f;
+	long r;
+
+	if (!p)
+		return -ENOMEM;
+	r = p9_open_fid(node, false, &f);
+	if (!r) {
+		r = p9_read(node->c, f, &p, 0, (uint64_t)*pos, MIN(u->resid, PAGE_SIZE));
+		p9_fid_put(node->c, f);
+	}
+	if (r > 0 && uio_put_all(u, page_va(p), (size_t)r))
+		r = -EFAULT;
+	page_put(p);
+	if (r > 0)
+		*pos += r;
+	return r;
+}
+
+static long rw_read(struct file *f, struct uio *u, int64_t *pos)
+{
+	return u->resid && size_is_claimed(f->inode) ? read_uncached(f->inode, u, pos) : regular_file_ops.read(f, u, pos);
+}
+
 /* The last close, munmap or exit of this open file: what a mapping changed since the last flush goes out. */
 static void rw_release(struct file *f)
 {
@@ -249,6 +294,7 @@ const struct file_ops *p9_file_ops_for(uint32_t mode)
 	if (!rw_file_ops.release) {
 		rw_file_ops = regular_file_ops;
 		rw_file_ops.release = rw_release;
+		rw_file_ops.read = rw_read;
 		rw_dir_ops = directory_file_ops;
 		rw_dir_ops.release = dir_release;
 	}

@@ -38,7 +38,8 @@ struct p9_node {
 	bool mounted;            /* a file that is the root of a mount: stands for its name, whatever the host puts there */
 	bool fresh;              /* attributes have just come from the server and nobody has looked at them */
 	bool wrote;              /* the next change of version is our own */
-	unsigned opens;          /* open files (writable exports) */
+	bool claims;             /* read, it ends before the size that its attributes claim */
+	unsigned opens;          /* open files */
 	unsigned changes;        /* counts what makes attributes under way from the server outdated */
 	unsigned misses;         /* names not found in this directory */
 	uint64_t fetched;        /* when the attributes came, ns monotonic */
