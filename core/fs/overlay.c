@@ -283,7 +283,7 @@ static int overlay_open(struct inode *inode, struct file *f)
 	struct file lf = { .inode = lower, .ops = &regular_file_ops, .refs = 1, .flags = O_RDONLY };
 	int r;
 
-	if (!node->limit || !lower->ops->open || lower->fops)
+	if (!node->limit || !lower->ops->open)
 		return 0;
 	r = lower->ops->open(lower, &lf);
 	/* Write-only callers of a file that cannot be read may overwrite it. */

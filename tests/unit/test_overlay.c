@@ -428,6 +428,7 @@ static int odd_lookup(struct inode *dir, const struct name *n, struct inode **ou
 			if (!*out)
 				return -ENOMEM;
 			(*out)->ops = S_ISLNK(files[k].mode) ? &odd_link_ops : &odd_file_ops;
+			(*out)->fops = S_ISREG(files[k].mode) ? &regular_file_ops : NULL;
 			(*out)->size = files[k].size;
 		}
 		return 0;
