@@ -788,7 +788,7 @@ static long unix_ioctl(struct file *f, unsigned cmd, void *arg)
 		if (s->sk.state == SS_CONNECTED && !list_empty(&s->rcvq)) {
 			struct msg *m = list_first(&s->rcvq, struct msg, link);
 
-			n = m == s->oob || (m->off == m->len && !s->oob);
+			n = m == s->oob || (m->off == m->len && (!s->oob || m->link.next == &s->oob->link));
 		}
 		break;
 	default:

@@ -87,6 +87,13 @@ static void basics(void)
 	get(1, MSG_OOB);
 	get(10, 0);
 	get(10, 0);
+	puts("-- a taken one's mark in front of the next");
+	put("a", MSG_OOB);
+	get(1, MSG_OOB);
+	put("b", MSG_OOB);
+	get(0, 0);
+	get(10, MSG_PEEK);
+	get(10, MSG_OOB);
 	puts("-- two of them: the first becomes data");
 	put("a", MSG_OOB);
 	put("b", MSG_OOB);
