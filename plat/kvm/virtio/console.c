@@ -170,7 +170,7 @@ static void rx_pump(void)
 			any = true;
 		}
 		rest = (ctl_expects() + RX_BYTES - 1) / RX_BYTES;
-	} while (any && vq_irq_enable(&con->rx, MAX(MIN(rest, RX_BUFS), 1u)));
+	} while (any && vq_irq_enable(&con->rx, MAX(MIN(rest, con->rx.size), 1u)));
 	if (any)
 		virtio_kick(con->dev, &con->rx);
 }
