@@ -95,7 +95,10 @@ static void moved(struct file *f, int64_t *pos, size_t n, bool own)
 /* ---- mappings ---- */
 
 /* What they have written goes out. */
-static int settle(struct inode *i) { return i->cache.dirty ? pagecache_sync(&i->cache, 0, UINT64_MAX >> PAGE_SHIFT) : 0; }
+static int settle(struct inode *i)
+{
+	return i->cache.dirty || i->cache.wb_error ? pagecache_sync(&i->cache, 0, UINT64_MAX >> PAGE_SHIFT) : 0;
+}
 
 /* What they see comes anew. */
 static void renew(struct inode *i)
@@ -127,7 +130,7 @@ static int hostfile_read_pages(struct inode *i, struct page **pages, uint64_t in
 static int hostfile_write_pages(struct inode *i, struct page **pages, uint64_t index, unsigned n)
 {
 	struct hostfile *h = i->priv;
-	uint64_t at = index << PAGE_SHIFT;
+	uint64_t from = index << PAGE_SHIFT;
 	long r = 0;
 
 	/* With it the host's pwrite(2) writes to the end; follow() will set it again. */
@@ -135,8 +138,13 @@ static int hostfile_write_pages(struct inode *i, struct page **pages, uint64_t i
 		r = call(h, STDFILE_APPEND, 0, 0, NULL);
 	if (!r)
 		h->flags &= ~O_APPEND;
-	for (unsigned k = 0; k < n && r >= 0 && at < i->size; k++, at += PAGE_SIZE)
-		r = call(h, STDFILE_WRITE, (int64_t)at, MIN(i->size - at, PAGE_SIZE), page_va(pages[k]));
+	/* A full disk may take the first part of a page; why not the rest, it says when asked again. */
+	for (uint64_t at = 0; r >= 0 && at < n * PAGE_SIZE && from + at < i->size; at += (uint64_t)r) {
+		r = call(h, STDFILE_WRITE, (int64_t)(from + at), MIN(i->size - from - at, PAGE_SIZE - (at & PAGE_MASK)),
+			 (char *)page_va(pages[at >> PAGE_SHIFT]) + (at & PAGE_MASK));
+		if (!r)
+			r = -EIO;
+	}
 	return r < 0 ? (int)r : 0;
 }
 

@@ -139,11 +139,7 @@ static int regular_fsync(struct file *f, bool data_only)
 /* What a program has written is on the host once it has closed the file. */
 static int regular_flush(struct file *f)
 {
-	struct inode *i = f->inode;
-
-	if (!file_writable(f) || i->cache.memory_only || !i->cache.dirty)
-		return 0;
-	return pagecache_sync(&i->cache, 0, UINT64_MAX >> PAGE_SHIFT);
+	return file_writable(f) ? pagecache_sync(&f->inode->cache, 0, UINT64_MAX >> PAGE_SHIFT) : 0;
 }
 
 /* ---- directories ---- */

@@ -5,12 +5,16 @@
 #include "core/mm/slab.h"
 #include "plat/stdfile.h"
 #include "shim/abi/ioctl.h"
+#include "shim/abi/resource.h"
+#include "shim/abi/signal.h"
 #include "tests/unit/filetest.h"
 
 /* <unistd.h> has some of the kernel's names. */
 ssize_t pread(int fd, void *b, size_t n, off_t at);
 ssize_t pwrite(int fd, const void *b, size_t n, off_t at);
 off_t lseek(int fd, off_t off, int whence);
+long syscall(long nr, ...);
+void (*signal(int sig, void (*handler)(int)))(int);
 
 #define RAM   (16ul << 20)
 #define UBASE 0x10000000ul
@@ -242,6 +246,37 @@ START_TEST(mapped_pages)
 }
 END_TEST
 
+/* Where a page goes out in part, the error of the rest is not lost. */
+START_TEST(a_page_written_in_part)
+{
+	struct rlimit old, limit; /* the host's RLIMIT_FSIZE: prlimit64(2) */
+	struct page *p;
+	int host = fake_file(1, O_RDWR, big, 2 * PAGE_SIZE);
+
+	start();
+	ck_assert_int_eq(fd(1)->ops->mmap(fd(1), NULL), 0);
+	ck_assert_int_eq(pagecache_get(&fd(1)->inode->cache, 1, &p), 0);
+	memset(page_va(p), 'x', PAGE_SIZE);
+	pagecache_dirty(p);
+	signal(SIGXFSZ, (void (*)(int))SIG_IGN);
+	ck_assert_int_eq(syscall(302, 0, RLIMIT_FSIZE, NULL, &old), 0);
+	limit = (struct rlimit){ PAGE_SIZE + 100, old.max };
+	ck_assert_int_eq(syscall(302, 0, RLIMIT_FSIZE, &limit, NULL), 0);
+	ck_assert_int_eq(file_fsync(fd(1), false), -EFBIG);
+	ck_assert_int_eq(syscall(302, 0, RLIMIT_FSIZE, &old, NULL), 0);
+	ck_assert_int_eq(file_fsync(fd(1), false), 0); /* told once */
+	ck_assert_int_eq(syscall(302, 0, RLIMIT_FSIZE, &limit, NULL), 0);
+	pagecache_dirty(p);
+	page_put(p);
+	pagecache_writeback(1); /* where nobody waits for it: told afterwards */
+	ck_assert_int_eq(syscall(302, 0, RLIMIT_FSIZE, &old, NULL), 0);
+	ck_assert_int_eq(file_fsync(fd(1), false), -EFBIG);
+	ck_assert_int_eq(file_fsync(fd(1), false), 0);
+	ck_assert_int_eq(pread(host, buf, 100, PAGE_SIZE), 100);
+	ck_assert_int_eq(buf[99], 'x');
+}
+END_TEST
+
 START_TEST(appending)
 {
 	int host = fake_file(1, O_WRONLY, "0123", 4);
@@ -393,6 +428,7 @@ Suite *unit_suite(void)
 	tcase_add_test(tc, writing);
 	tcase_add_test(tc, attributes);
 	tcase_add_loop_test(tc, mapped_pages, 0, 2);
+	tcase_add_test(tc, a_page_written_in_part);
 	tcase_add_test(tc, appending);
 	tcase_add_test(tc, one_open_file_for_two_descriptors);
 	tcase_add_test(tc, what_was_not_used_goes_back);
