@@ -150,6 +150,8 @@ static int hostfile_write_pages(struct inode *i, struct page **pages, uint64_t i
 
 static int hostfile_mmap(struct file *f, struct vma *v)
 {
+	if (S_ISDIR(f->inode->mode))
+		return -ENODEV;
 	renew(f->inode);
 	return vfs_getattr(f->inode);
 }
@@ -431,7 +433,7 @@ static int hostfile_open(struct inode *i, struct file *f)
 		r = call(h, STDFILE_REOPEN, 0, 0, NULL);
 		if (r)
 			return (int)r;
-		h->flags ^= have ^ O_RDWR;
+		h->flags = (h->flags & ~O_ACCMODE) | O_RDWR; /* another may have been here while this one slept */
 	}
 	f->ops = &hostfile_ops;
 	f->priv = i->priv;

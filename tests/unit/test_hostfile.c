@@ -208,6 +208,9 @@ START_TEST(mapped_pages)
 
 	fake_file_slow = _i;
 	start();
+	fd(1)->inode->mode = S_IFDIR | 0755;
+	ck_assert_int_eq(fd(1)->ops->mmap(fd(1), NULL), -ENODEV);
+	fd(1)->inode->mode = S_IFREG | 0644;
 	ck_assert_int_eq(fd(1)->ops->mmap(fd(1), NULL), 0);
 	ck_assert_int_eq(pagecache_get(&fd(1)->inode->cache, 48, &p), 0); /* the last one */
 	ck_assert_mem_eq(page_va(p), big + 48 * PAGE_SIZE, 200000 - 48 * PAGE_SIZE);
