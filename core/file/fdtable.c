@@ -138,6 +138,9 @@ static int close_file(struct fdtable *t, struct file *f)
 	return r;
 }
 
+/* The same where the program cannot be told of an error: at exit, exec, dup2(2) and close_range(2). */
+static void drop_file(struct fdtable *t, struct file *f) { pagecache_lost |= close_file(t, f) != 0; }
+
 void fdtable_put(struct fdtable *t)
 {
 	kassert(t->refs > 0);
@@ -145,7 +148,7 @@ void fdtable_put(struct fdtable *t)
 		return;
 	for (unsigned w = 0; w < t->size / 64; w++)
 		while (t->open[w])
-			close_file(t, table_remove(t, w * 64 + (unsigned)__builtin_ctzl(t->open[w])));
+			drop_file(t, table_remove(t, w * 64 + (unsigned)__builtin_ctzl(t->open[w])));
 	kfree(t->files);
 	kfree(t);
 }
@@ -154,7 +157,7 @@ void fdtable_close_on_exec(struct fdtable *t)
 {
 	for (unsigned w = 0; w < t->size / 64; w++)
 		while (t->cloexec[w])
-			close_file(t, table_remove(t, w * 64 + (unsigned)__builtin_ctzl(t->cloexec[w])));
+			drop_file(t, table_remove(t, w * 64 + (unsigned)__builtin_ctzl(t->cloexec[w])));
 }
 
 /* ---- of the current process ---- */
@@ -250,7 +253,7 @@ int fd_install_at(struct file *f, int fd, bool cloexec)
 	old = t->files[fd];
 	table_insert(t, (unsigned)fd, f, cloexec);
 	if (old)
-		close_file(t, old); /* dup2(2): its errors are lost */
+		drop_file(t, old);
 	return fd;
 }
 
@@ -297,7 +300,7 @@ int fd_close_range(unsigned first, unsigned last, unsigned flags)
 		if (flags & CLOSE_RANGE_CLOEXEC)
 			bit_set(t->cloexec, fd, true);
 		else
-			close_file(t, table_remove(t, fd));
+			drop_file(t, table_remove(t, fd));
 	}
 	return 0;
 }

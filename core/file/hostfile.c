@@ -307,7 +307,7 @@ static void hostfile_release(struct file *f)
 {
 	struct hostfile *h = f->priv;
 
-	(void)settle(f->inode);
+	pagecache_lost |= settle(f->inode) != 0;
 	if (h->file != f)
 		return;
 	(void)follow(f);

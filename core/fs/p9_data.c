@@ -274,7 +274,7 @@ static void rw_release(struct file *f)
 	struct p9_node *node = p9_node_of(f->inode);
 
 	if (file_writable(f))
-		(void)pagecache_sync(&f->inode->cache, 0, UINT64_MAX >> PAGE_SHIFT);
+		pagecache_lost |= pagecache_sync(&f->inode->cache, 0, UINT64_MAX >> PAGE_SHIFT) != 0;
 	if (node->opens)
 		node->opens--;
 	if (regular_file_ops.release)

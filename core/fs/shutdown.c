@@ -38,7 +38,7 @@ bool vfs_shutdown(void)
 	char value[64];
 	struct super *overlay = root_overlay();
 	const char *save = boot_word("save", 0, value, sizeof(value));
-	bool kept = !pagecache_sync_all();
+	bool kept = !pagecache_sync_all() && !pagecache_lost;
 	uint64_t files = 0, bytes = 0;
 
 	if (!kept)

@@ -31,6 +31,7 @@ static struct list lru = LIST_INIT(lru); /* oldest first */
 static size_t lru_pages;
 static struct list dirty_caches = LIST_INIT(dirty_caches);
 static size_t pages_total, dirty_total;
+bool pagecache_lost;
 
 /* ---- the tree ---- */
 

@@ -65,6 +65,8 @@ void pagecache_invalidate(struct pagecache *c, uint64_t first, uint64_t last, bo
 /* Writes dirty pages back (inode->ops->write_pages) and waits: 0 or the first error. */
 int pagecache_sync(struct pagecache *c, uint64_t first, uint64_t last);
 int pagecache_sync_all(void);
+/* An error that pagecache_sync() said came where no program could be told of it: the end of the machine will (vfs_shutdown()). */
+extern bool pagecache_lost;
 
 /* Frees every page; the inode is going away. */
 void pagecache_destroy(struct pagecache *c);

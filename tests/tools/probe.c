@@ -2,7 +2,7 @@
  *
  *   probe exit N | kill SIG | args … | env [NAME] | isatty | size | both | where | sum | gen BYTES | cat | lines | raw | winch N
  *         wait | ignore | spin | ticks | textbusy | groups | closed | crash | hog MIB | nosys | clock
- *         append | copyrange */
+ *         append | copyrange | lost FILE HOW */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -212,6 +212,31 @@ static int groups(void)
 	return 0;
 }
 
+/* 200000 bytes for a disk that has not so many, and an end that does not ask what became of them. */
+static int lost(const char *file, const char *how)
+{
+	static char buf[200000];
+	int fd = open(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	char *map;
+
+	if (!strcmp(how, "map")) {
+		ftruncate(fd, sizeof(buf));
+		map = mmap(NULL, sizeof(buf), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		close(fd);
+		memset(map, 'x', sizeof(buf));
+		return 0;
+	}
+	if (write(fd, buf, sizeof(buf)) != sizeof(buf))
+		return 1;
+	if (!strcmp(how, "sync")) {
+		sync();
+		return close(fd) && errno == ENOSPC ? 2 : 1;
+	}
+	if (!strcmp(how, "dup"))
+		return dup2(1, fd) != fd;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *job = argc > 1 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
@@ -264,6 +289,8 @@ int main(int argc, char **argv)
 		return pwritev2(1, &(struct iovec){ "end", 3 }, 1, -1, RWF_APPEND) != 3 || lseek(1, 0, SEEK_CUR) != lseek(1, 0, SEEK_END);
 	if (!strcmp(job, "copyrange"))
 		return copy_file_range(0, NULL, 1, NULL, 1000, 0) != 1000 || copy_file_range(0, &(off_t){ 5 }, 1, &(off_t){ 0 }, 7, 0) != 7;
+	if (!strcmp(job, "lost"))
+		return lost(arg, argv[3]);
 	if (!strcmp(job, "clock")) { /* asks the time for two seconds, then ten thousand times more */
 		struct timespec from, now;
 
