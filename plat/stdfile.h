@@ -8,7 +8,7 @@
 
 enum stdfile_op {
 	STDFILE_READ,     /* read(2), or pread(2) at offset `at`, of at most `len` bytes */
-	STDFILE_WRITE,    /* write(2), or pwrite(2) at offset `at`, of `len` bytes */
+	STDFILE_WRITE,    /* write(2), or pwrite(2) at offset `at` whatever O_APPEND says, of `len` bytes */
 	STDFILE_SEEK,     /* lseek(2) to `at`; `len` is whence */
 	STDFILE_TRUNCATE, /* ftruncate(2) to `at` */
 	STDFILE_SYNC,     /* fsync(2); fdatasync(2) with a nonzero `len` */
@@ -27,6 +27,7 @@ enum stdfile_op {
 #define STDFILE_MODE(op)   ((op) >> 8)
 
 #define STDFILE_HERE (-1) /* `at`: the file's own position, which moves */
+#define STDFILE_END  (-2) /* `at` of a write: the end of the file; the position stays */
 #define STDFILE_MAX  65536u /* bytes that one request carries */
 
 struct stdfile_call {

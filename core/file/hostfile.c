@@ -129,18 +129,12 @@ static int hostfile_read_pages(struct inode *i, struct page **pages, uint64_t in
 
 static int hostfile_write_pages(struct inode *i, struct page **pages, uint64_t index, unsigned n)
 {
-	struct hostfile *h = i->priv;
 	uint64_t from = index << PAGE_SHIFT;
 	long r = 0;
 
-	/* With it the host's pwrite(2) writes to the end; follow() will set it again. */
-	if (h->flags & O_APPEND)
-		r = call(h, STDFILE_APPEND, 0, 0, NULL);
-	if (!r)
-		h->flags &= ~O_APPEND;
 	/* A full disk may take the first part of a page; why not the rest, it says when asked again. */
 	for (uint64_t at = 0; r >= 0 && at < n * PAGE_SIZE && from + at < i->size; at += (uint64_t)r) {
-		r = call(h, STDFILE_WRITE, (int64_t)(from + at), MIN(i->size - from - at, PAGE_SIZE - (at & PAGE_MASK)),
+		r = call(i->priv, STDFILE_WRITE, (int64_t)(from + at), MIN(i->size - from - at, PAGE_SIZE - (at & PAGE_MASK)),
 			 (char *)page_va(pages[at >> PAGE_SHIFT]) + (at & PAGE_MASK));
 		if (!r)
 			r = -EIO;
@@ -227,6 +221,8 @@ static long write_chunks(struct file *f, struct uio *u, int64_t *pos, char *buf,
 {
 	size_t total = u->resid;
 	bool own = here(f, pos);
+	bool fixed = own || (f->flags & O_APPEND);
+	int64_t place = own ? STDFILE_HERE : STDFILE_END;
 	long r = 0;
 
 	while (u->resid) {
@@ -234,7 +230,7 @@ static long write_chunks(struct file *f, struct uio *u, int64_t *pos, char *buf,
 
 		if (!n && (r = uio_fault_in(u, MIN(u->resid, size))))
 			break;
-		while (done < n && (r = write_some(f->priv, own ? STDFILE_HERE : *pos, buf + done, n - done)) > 0) {
+		while (done < n && (r = write_some(f->priv, fixed ? place : *pos, buf + done, n - done)) > 0) {
 			moved(f, pos, (size_t)r, own);
 			done += (size_t)r;
 		}

@@ -227,6 +227,20 @@ static long file_append(int fd, bool on)
 	return host_fcntl(fd, F_SETFL, (uint64_t)(on ? flags | O_APPEND : flags & ~O_APPEND));
 }
 
+/* pwrite(2) writes where the flag says, which is for our own writes at the position: others bring their own. */
+static long file_write_at(uint64_t fd, const struct stdfile_call *c, const void *buf)
+{
+	bool end = c->at == STDFILE_END, other = !(host_fcntl((int)fd, F_GETFL, 0) & O_APPEND) == end;
+	long r;
+
+	if (other)
+		file_append((int)fd, end);
+	r = host_call4(HOST_pwrite64, fd, HP(buf), c->len, end ? 0 : (uint64_t)c->at);
+	if (other)
+		file_append((int)fd, !end);
+	return r;
+}
+
 static long file_path(int fd, char *buf, size_t len)
 {
 	char path[] = "/proc/self/fd/0";
@@ -263,7 +277,7 @@ long plat_stdio_call(const struct stdfile_call *c, void *buf)
 	do {
 		switch (STDFILE_OP(c->op)) {
 		case STDFILE_READ: r = host_call4(here ? HOST_read : HOST_pread64, here ? ufd : other, HP(buf), c->len, at); break;
-		case STDFILE_WRITE: r = host_call4(here ? HOST_write : HOST_pwrite64, here ? ufd : other, HP(buf), c->len, at); break;
+		case STDFILE_WRITE: r = here ? host_write(fd, buf, c->len) : file_write_at(other, c, buf); break;
 		case STDFILE_SEEK: r = host_call3(HOST_lseek, ufd, at, c->len); break;
 		case STDFILE_TRUNCATE: r = host_call3(HOST_ftruncate, other, at, 0); break;
 		case STDFILE_SYNC: r = host_call3(c->len ? HOST_fdatasync : HOST_fsync, ufd, 0, 0); break;

@@ -107,13 +107,25 @@ static long file_time(int fd, const struct stdfile_call *c)
 	return futimens(fd, t);
 }
 
+static long file_write_at(int fd, const struct stdfile_call *c, const void *buf)
+{
+	int flags = fcntl(fd, 3 /* F_GETFL */), append = 02000;
+	bool end = c->at == STDFILE_END;
+	long r;
+
+	fcntl(fd, 4 /* F_SETFL */, end ? flags | append : flags & ~append);
+	r = pwrite(fd, buf, c->len, end ? 0 : c->at);
+	fcntl(fd, 4, flags);
+	return r;
+}
+
 static long file_call(const struct stdfile_call *c, void *buf)
 {
 	int fd = file_fd[c->fd] - 1;
 
 	switch (STDFILE_OP(c->op)) {
 	case STDFILE_READ: return c->at == STDFILE_HERE ? read(fd, buf, c->len) : pread(fd, buf, c->len, c->at);
-	case STDFILE_WRITE: return c->at == STDFILE_HERE ? write(fd, buf, c->len) : pwrite(fd, buf, c->len, c->at);
+	case STDFILE_WRITE: return c->at == STDFILE_HERE ? write(fd, buf, c->len) : file_write_at(fd, c, buf);
 	case STDFILE_SEEK: return lseek(fd, c->at, (int)c->len);
 	case STDFILE_TRUNCATE: return ftruncate(fd, c->at);
 	case STDFILE_SYNC: return 0;

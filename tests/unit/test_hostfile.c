@@ -282,6 +282,7 @@ END_TEST
 
 START_TEST(appending)
 {
+	struct file *f;
 	int host = fake_file(1, O_WRONLY, "0123", 4);
 
 	start();
@@ -296,6 +297,17 @@ START_TEST(appending)
 	ck_assert_int_eq(file_seek(fd(1), 1, SEEK_SET), 1);
 	ck_assert_int_eq(f_write(fd(1), "-", 1), 1);
 	ck_assert_host(host, "0-23abcd");
+	/* Two more open files: each writes where its own O_APPEND says, the host's is as it was. */
+	fd(1)->flags |= O_APPEND;
+	ck_assert_int_eq(f_write(fd(1), "e", 1), 1);
+	ck_assert_int_eq(file_new_path(&fd(1)->path, O_WRONLY, &f), 0);
+	ck_assert_int_eq(f->inode->ops->open(f->inode, f), 0);
+	ck_assert_int_eq(f_write(f, "**", 2), 2);
+	f->flags |= O_APPEND;
+	ck_assert_int_eq(f_write(f, "f", 1), 1);
+	file_put(f);
+	ck_assert_int_eq(f_write(fd(1), "g", 1), 1);
+	ck_assert_host(host, "**23abcdefg");
 }
 END_TEST
 

@@ -146,6 +146,23 @@ static long file_append(int fd, bool on)
 	return flags < 0 ? flags : fcntl(fd, F_SETFL, on ? flags | O_APPEND : flags & ~O_APPEND);
 }
 
+/* pwrite(2) writes where the flag says, which is for the guest's writes at the position: others bring their own. */
+static long file_write_at(int fd, const struct stdfile_call *c, const void *buf)
+{
+	bool end = c->at == STDFILE_END, other = !(fcntl(fd, F_GETFL) & O_APPEND) == end;
+	long r;
+	int err;
+
+	if (other)
+		file_append(fd, end);
+	r = pwrite(fd, buf, c->len, end ? 0 : c->at);
+	err = errno;
+	if (other)
+		file_append(fd, !end);
+	errno = err;
+	return r;
+}
+
 static long file_stat(int fd, void *buf)
 {
 	_Static_assert(sizeof(struct stat) == sizeof(struct stdfile_stat), "struct stat");
@@ -188,7 +205,7 @@ static long file_call(const struct stdfile_call *c, void *buf)
 
 	switch (STDFILE_OP(c->op)) {
 	case STDFILE_READ: return c->at == STDFILE_HERE ? read(fd, buf, c->len) : pread(other, buf, c->len, c->at);
-	case STDFILE_WRITE: return c->at == STDFILE_HERE ? write(fd, buf, c->len) : pwrite(other, buf, c->len, c->at);
+	case STDFILE_WRITE: return c->at == STDFILE_HERE ? write(fd, buf, c->len) : file_write_at(other, c, buf);
 	case STDFILE_SEEK: return lseek(fd, c->at, (int)c->len);
 	case STDFILE_TRUNCATE: return ftruncate(other, c->at);
 	case STDFILE_SYNC: return c->len ? fdatasync(fd) : fsync(fd);
