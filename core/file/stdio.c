@@ -2,8 +2,8 @@
  *
  * A host pipe, device or socket is a byte stream here: it looks like a FIFO to fstat(2), whatever it is on the host. A
  * regular file is one (hostfile.c). A terminal is the console terminal (tty.c), opened once and shared by the descriptors,
- * as a login shell's are. /dev/null, zero and full on the host are the guest's. A stream opened again through /proc/self/fd is the same
- * stream. Descriptors that are one open file on the host are one here.
+ * as a login shell's are. /dev/null, zero and full on the host are the guest's. A stream opened again through /proc/self/fd
+ * is the same stream. Descriptors that are one open file on the host are one here.
  *
  * The platform can hand input over but not say whether it has any, so poll(2) takes one byte, which the next read(2)
  * returns first; nothing else is read ahead, so what the program leaves unread stays with the host. Both directions
