@@ -38,6 +38,7 @@ struct boot_blob {
 	uint32_t ngroups;
 	uint64_t rlimit_nofile, rlimit_stack;
 	uint64_t fsize_cur, fsize_max; /* complements of RLIMIT_FSIZE's: 0 is no limit */
+	uint64_t sig_ignored, sig_blocked; /* bit n-1: signal n */
 	char hostname[64];
 	uint8_t seed[32]; /* for the random generator (RANDOM_SEED); zeroes: none, the platform is asked instead */
 };

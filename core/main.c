@@ -76,6 +76,16 @@ static void take_identity(struct proc *p, const struct boot *b)
 	p->rlimits[RLIMIT_FSIZE] = (struct rlimit){ ~b->blob->fsize_cur, ~b->blob->fsize_max };
 }
 
+/* Ignored and blocked signals stay so across an execve, and the caller's reach the program in the same way. */
+static void take_signals(struct thread *t, const struct boot_blob *b)
+{
+	if (!b)
+		return;
+	t->sig_mask = b->sig_blocked;
+	for (unsigned i = 0; i < NSIG; i++)
+		t->proc->sigactions->action[i].handler = b->sig_ignored >> i & 1 ? SIG_IGN : SIG_DFL;
+}
+
 /* Docker's exit codes: 127 the program is not there, 126 it cannot be run. */
 static _Noreturn void cannot_start(const char *path, int err, const char *why)
 {
@@ -185,6 +195,7 @@ static void start_program(struct proc *init)
 	take_identity(p, boot_params());
 	if (stdio_init(p->files) || thread_new_main(p, program_main, &t))
 		boot_refuse("no memory for the program's first thread; give the guest more with -m");
+	take_signals(t, boot_params()->blob);
 	thread_start(t);
 }
 

@@ -354,17 +354,6 @@ static void catch_signal(int sig, uint64_t mask)
 		host_die("rt_sigaction", r);
 }
 
-/* These may have been ignored by whoever started us, as nohup does, and stay so. */
-static bool stays_ignored(int sig)
-{
-	struct host_sigaction old = { 0 };
-
-	if (sig != SIGHUP && sig != SIGINT && sig != SIGQUIT)
-		return false;
-	host_call4(HOST_rt_sigaction, (uint64_t)sig, 0, HP(&old), 8);
-	return old.handler == (void (*)(void))1; /* SIG_IGN */
-}
-
 static void catch_reports(void)
 {
 	uint64_t mask = 0;
@@ -372,8 +361,7 @@ static void catch_reports(void)
 	for (size_t i = 0; i < sizeof(reports); i++)
 		mask |= SIGNAL_BIT(reports[i]);
 	for (size_t i = 0; i < sizeof(reports); i++)
-		if (!stays_ignored(reports[i]))
-			catch_signal(reports[i], mask);
+		catch_signal(reports[i], mask);
 }
 
 static void ignore_signal(int sig)

@@ -1,10 +1,12 @@
 /* Starting the first program: what it is given, how what cannot be started is told, and that every allocation on the way may
  * fail: the machine then ends with a line that says so. */
+#include "shim/abi/signal.h"
 #include "tests/unit/fstest.h"
 
 #include "core/main.c"
 
 #define GROUPS 4
+#define BIT_OF(sig) (1ul << ((sig)-1))
 
 static struct {
 	struct boot_blob head;
@@ -20,7 +22,7 @@ static void give_blob(void)
 	memset(&blob, 0, sizeof(blob));
 	blob.head = (struct boot_blob){ .magic = BOOT_BLOB_MAGIC, .size = sizeof(blob), .argc = 1, .envc = 1, .uid = 1000, .gid = 100,
 					.umask = 07027, .ngroups = GROUPS, .rlimit_nofile = 77, .rlimit_stack = 1 << 20,
-					.fsize_cur = ~4096ul };
+					.fsize_cur = ~4096ul, .sig_ignored = BIT_OF(SIGHUP) | BIT_OF(NSIG), .sig_blocked = BIT_OF(SIGUSR1) };
 	memcpy(blob.strings, strings, sizeof(strings));
 	for (unsigned i = 0; i < GROUPS; i++)
 		blob.groups[i] = 10 + i;
@@ -83,6 +85,21 @@ START_TEST(identity)
 	ck_assert_uint_eq(p->rlimits[RLIMIT_FSIZE].cur, 4096);
 	ck_assert_uint_eq(p->rlimits[RLIMIT_FSIZE].max, RLIM_INFINITY);
 	again();
+}
+END_TEST
+
+START_TEST(signals)
+{
+	struct sigactions actions = { .action[SIGTERM - 1] = { .handler = SIG_IGN } };
+	struct proc p = { .sigactions = &actions };
+	struct thread t = { .proc = &p };
+
+	take_signals(&t, NULL);
+	ck_assert_uint_eq(t.sig_mask, 0);
+	take_signals(&t, &blob.head);
+	ck_assert_uint_eq(t.sig_mask, BIT_OF(SIGUSR1));
+	for (unsigned sig = 1; sig <= NSIG; sig++)
+		ck_assert_uint_eq(actions.action[sig - 1].handler, sig == SIGHUP || sig == NSIG ? SIG_IGN : SIG_DFL);
 }
 END_TEST
 
@@ -219,6 +236,7 @@ Suite *unit_suite(void)
 	Suite *s = unit_suite_new("main", &tc, setup, teardown);
 
 	tcase_add_test(tc, identity);
+	tcase_add_test(tc, signals);
 	tcase_add_test(tc, reasons);
 	tcase_add_test(tc, search);
 	tcase_add_test(tc, no_memory_for_the_identity);

@@ -18,10 +18,27 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static struct rlimit fsize = { RLIM_INFINITY, RLIM_INFINITY }; /* the caller's */
+/* The caller's. */
+static struct rlimit fsize = { RLIM_INFINITY, RLIM_INFINITY };
+static uint64_t sig_ignored, sig_blocked;
+
+static void signals_take(void)
+{
+	struct sigaction sa;
+	sigset_t blocked;
+
+	sigprocmask(SIG_BLOCK, NULL, &blocked);
+	for (int n = 1; n <= 64; n++) {
+		if (!sigaction(n, NULL, &sa) && sa.sa_handler == SIG_IGN)
+			sig_ignored |= 1ull << (n - 1);
+		if (sigismember(&blocked, n) == 1)
+			sig_blocked |= 1ull << (n - 1);
+	}
+	signal(SIGCHLD, SIG_DFL); /* we wait for children */
+}
 
 /* RLIMIT_FSIZE is for the program, and its kernel sees to it. It must not stop files of our own, such as linuxu's memory. */
-void file_limit_take(void)
+static void file_limit_take(void)
 {
 	getrlimit(RLIMIT_FSIZE, &fsize);
 	if (fsize.rlim_cur == RLIM_INFINITY)
@@ -29,6 +46,12 @@ void file_limit_take(void)
 	signal(SIGXFSZ, SIG_IGN);
 	if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY }))
 		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ fsize.rlim_max, fsize.rlim_max });
+}
+
+void caller_take(void)
+{
+	signals_take();
+	file_limit_take();
 }
 
 /* A name within a word of the command line. */
@@ -115,7 +138,8 @@ void *boot_blob(const struct run *r, size_t *len)
 	memset(b, 0, size);
 	*b = (struct boot_blob){ .magic = BOOT_BLOB_MAGIC, .size = (uint32_t)size, .argc = (uint32_t)r->argc,
 				 .envc = (uint32_t)r->env.n, .uid = r->uid, .gid = r->gid, .ngroups = (uint32_t)r->ngroups,
-				 .fsize_cur = ~fsize.rlim_cur, .fsize_max = ~fsize.rlim_max };
+				 .fsize_cur = ~fsize.rlim_cur, .fsize_max = ~fsize.rlim_max,
+				 .sig_ignored = sig_ignored, .sig_blocked = sig_blocked };
 	b->umask = umask(0);
 	umask((mode_t)b->umask);
 	if (!getrlimit(RLIMIT_NOFILE, &rl))

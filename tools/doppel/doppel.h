@@ -80,7 +80,7 @@ void usage(FILE *to);
 void inject_add(struct strings *words, const char *expr);
 
 /* boot.c: what the kernel is told. */
-void file_limit_take(void);                             /* before anything else of a run */
+void caller_take(void);                                 /* what a program inherits; before anything else of a run */
 char *boot_cmdline(const struct run *r);                /* words of core/boot.h; malloc'ed */
 void *boot_blob(const struct run *r, size_t *len);      /* malloc'ed */
 int boot_blob_fd(const struct run *r);                  /* a memfd that holds it, at offset 0, inherited */

@@ -144,7 +144,7 @@ static int run_main(int argc, char **argv)
 {
 	struct run r = { 0 };
 
-	file_limit_take();
+	caller_take();
 	run_options(&r, argc, argv);
 	if (r.gdb && !r.gdb_port)
 		return run_gdb(&r);
