@@ -153,6 +153,9 @@ UNIT_LEFT_OUT := core/lib/string.c core/mm/slab.c core/panic.c
 UNIT_SRC      := $(filter-out $(UNIT_LEFT_OUT),$(KSRC)) core/x86_64/switch.S
 UNIT_SUPPORT  := $(patsubst %,tests/unit/%.c,fakeplat fakemmu fakeio fakeslab unit_main)
 UNIT_TESTS    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+# Programs inherit which signals are ignored (nohup, a shell's background jobs), and ours do, too: tests begin with none.
+SIGNALS       := env --default-signal
+
 UNIT_CFLAGS   := -std=gnu11 -O1 -g -I. -D_GNU_SOURCE -DDOPPEL_KERNEL -DDOPPEL_UNIT -fno-strict-aliasing -fno-omit-frame-pointer \
                  $(filter-out -Werror,$(WARN)) $(shell pkg-config --cflags check 2>/dev/null)
 # Platform sources that are plain logic, linked into their tests (others are included by the test).
@@ -190,11 +193,11 @@ $(eval $(call unit_rules,$(B)/unit,))
 $(eval $(call unit_rules,$(B)/unit-asan,$(ASAN)))
 
 unit: $(B)/unit/all
-	@tests/unit/run unit $(UNIT_TESTS:%=$(B)/unit/%)
+	@$(SIGNALS) tests/unit/run unit $(UNIT_TESTS:%=$(B)/unit/%)
 unit-asan: $(B)/unit-asan/all
-	@tests/unit/run unit-asan $(UNIT_TESTS:%=$(B)/unit-asan/%)
+	@$(SIGNALS) tests/unit/run unit-asan $(UNIT_TESTS:%=$(B)/unit-asan/%)
 unit-valgrind: $(B)/unit/all
-	@tests/unit/run unit-valgrind $(UNIT_TESTS:%=$(B)/unit/%)
+	@$(SIGNALS) tests/unit/run unit-valgrind $(UNIT_TESTS:%=$(B)/unit/%)
 
 # ---- fuzzing: libFuzzer targets on the same hosted kernel, and random system calls on both bodies ----
 FUZZ_CC       := clang
@@ -222,9 +225,9 @@ $(B)/fuzz/syscalls: tests/fuzz/syscalls.c shim/syscalls.def
 fuzz: $(FUZZ_TARGETS:%=$(B)/fuzz/fuzz_%)
 	@B=$(B) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_TARGETS)
 fuzz-syscalls: all $(B)/fuzz/syscalls
-	@B=$(B) tests/fuzz/run-syscalls
+	@B=$(B) $(SIGNALS) tests/fuzz/run-syscalls
 fuzz-short: all $(B)/fuzz/syscalls
-	@B=$(B) LINUXU_SEEDS=40 KVM_SEEDS=20 CALLS=2000 tests/fuzz/run-syscalls
+	@B=$(B) LINUXU_SEEDS=40 KVM_SEEDS=20 CALLS=2000 $(SIGNALS) tests/fuzz/run-syscalls
 
 # ---- integration and program tests ----
 $(B)/integration/%: tests/integration/%.c tests/integration/t.h
@@ -257,16 +260,16 @@ $(B)/programs/cpu: tests/programs/src/cpu.c
 PROGRAMS := $(HELLO:%=$(B)/programs/hello-%) $(B)/programs/cpu
 
 integration: all $(INTEGRATION)
-	@B=$(B) tests/integration/run
+	@B=$(B) $(SIGNALS) tests/integration/run
 programs: all $(PROGRAMS)
-	@B=$(B) BODIES="linuxu kvm" tests/programs/run
-	@B=$(B) BODIES=ring0 tests/programs/run hello sqlite coreutils start
+	@B=$(B) BODIES="linuxu kvm" $(SIGNALS) tests/programs/run
+	@B=$(B) BODIES=ring0 $(SIGNALS) tests/programs/run hello sqlite coreutils start
 tools_flags_calls := -static -nostdlib -fno-stack-protector
 $(B)/tools-test/%: tests/tools/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra -Werror $(tools_flags_$*) -o $@ $<
 tools-test: all $(patsubst tests/tools/%.c,$(B)/tools-test/%,$(wildcard tests/tools/*.c))
-	@B=$(B) tests/tools/run
+	@B=$(B) $(SIGNALS) tests/tools/run
 checks: all $(B)/gen_syscalls_doc
 	@B=$(B) tests/checks/run
 

@@ -22,18 +22,20 @@
 static struct rlimit fsize = { RLIM_INFINITY, RLIM_INFINITY };
 static uint64_t sig_ignored, sig_blocked;
 
+/* By the system calls: libc hides two signals of its own, which posix_spawn(3), and so make(1), hands on ignored. */
 static void signals_take(void)
 {
-	struct sigaction sa;
-	sigset_t blocked;
+	struct {
+		void (*handler)(int);
+		uint64_t flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} sa;
 
-	sigprocmask(SIG_BLOCK, NULL, &blocked);
-	for (int n = 1; n <= 64; n++) {
-		if (!sigaction(n, NULL, &sa) && sa.sa_handler == SIG_IGN)
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &sig_blocked, sizeof(sig_blocked));
+	for (int n = 1; n <= 64; n++)
+		if (!syscall(SYS_rt_sigaction, n, NULL, &sa, sizeof(sa.mask)) && sa.handler == SIG_IGN)
 			sig_ignored |= 1ull << (n - 1);
-		if (sigismember(&blocked, n) == 1)
-			sig_blocked |= 1ull << (n - 1);
-	}
 	signal(SIGCHLD, SIG_DFL); /* we wait for children */
 }
 
